@@ -48,7 +48,7 @@ def _sentence(error: TyperException) -> str:
         if hint := FORMER_ARGUMENTS.get(word):
             return f"{word} is not an argument here; {hint}"
         known = _options(error)
-        if word in FOLDERS and (place := _folder_s_place(error)):
+        if word in FOLDERS and (place := _place_of_folder(error)):
             return f"{word} is not an argument of this command; write the folder alone, where {place} stands"
         if "--set" in known and (setting := SETTING_OF.get(word)):
             return f"{word} is not an argument of this command; write --set {setting}"
@@ -71,7 +71,7 @@ def _name(error: TyperException) -> str:
     return str(options[0]) if options else str(parameter.metavar or (parameter.name or "").upper())
 
 
-def _folder_s_place(error: TyperException) -> str:
+def _place_of_folder(error: TyperException) -> str:
     """The name of the command's argument that is a folder and is written without an option; empty where it has none."""
     context = getattr(error, "ctx", None)
     parameters = [] if context is None else context.command.get_params(context)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from config.schema import Sections
 from config.values.addresses import on_loopback
 from config.values.markets import NEW_YORK_EQUITY_MARKETS, NEW_YORK_HOURS, T_BILL_FUNDS
-from config.values.symbols import OTHER_MONEY, in_other_money
+from config.values.symbols import in_other_money, is_money
 
 ROUNDING = 1e-9
 MOST_RISK_FRAC = 0.1
@@ -56,7 +56,7 @@ def _other_money(settings: Sections) -> Iterator[ImpossibleCombination]:
     if settings.broker.venue != "kraken":
         return
     other = [symbol for symbol in settings.universe.symbols if in_other_money(symbol)]
-    money = [symbol for symbol in settings.universe.symbols if symbol.partition("/")[0] in OTHER_MONEY]
+    money = [symbol for symbol in settings.universe.symbols if is_money(symbol)]
     if money:
         yield ImpossibleCombination(
             f"{', '.join(money)}: what the account has in other money is no position at Kraken; leave "

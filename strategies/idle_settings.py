@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from config import Settings
 from config.errors import Refusal
+from config.reading.error_messages import nearest
 from risk.brackets import BRACKETS, FixedBracket
 from risk.lots import EPSILON
 
 CHAIN = "risk.chain"
-NEAR = 0.8
-"""Likeness, 0 to 1, from which on a symbol may be another one misspelt."""
 SIGNAL_SECTIONS = ("signals.modules", "signals.rules")
 
 
@@ -100,7 +98,7 @@ def _likely_misspelt(settings: Settings) -> list[str]:
             one = f"{key}.{symbol}"
             if symbol in known or not settings.provenance.chosen(one):
                 continue
-            for near in difflib.get_close_matches(symbol, traded, n=1, cutoff=NEAR):
+            if near := nearest(symbol, traded):
                 source = settings.source_of(one)
                 notes.append(f"{source}: {key} names {symbol}, which is not traded here; did you mean {near}?")
     return notes

@@ -83,7 +83,7 @@ def _told(signal: Signal, bars: _EveryBar, ensemble: Ensemble) -> str:
         return _too_weak(fired, highest, ensemble) if np.isfinite(highest) else _silent(signal, bars)
     if not vars(type(signal)).get("elementwise"):
         return ""
-    scores = signal.scores(bars)  # type: ignore[arg-type]
+    scores = signal.scores(bars)  # type: ignore[arg-type]  # all that it asks of a market
     scores = scores[np.isfinite(scores)]
     # Ours are not told of where they never fire, since their settings are bounded.
     return _too_weak(fired, float(scores.max()), ensemble) if scores.size else ""
@@ -91,11 +91,11 @@ def _told(signal: Signal, bars: _EveryBar, ensemble: Ensemble) -> str:
 
 def _told_of_rule(signal: RuleSignal, bars: _EveryBar, ensemble: Ensemble) -> str:
     # All that an expression asks of a market is here.
-    fires = signal.when.of(bars) & bars.values("usable")  # type: ignore[arg-type]
+    fires = signal.when.of(bars) & bars.values("usable")  # type: ignore[arg-type]  # as above
     if not fires.any():
         return _silent(signal, bars)
     often = f"{signal.name} fired on {bars.with_any(fires):,} of {bars.count:,} bars"
-    scores = signal.score.of(bars)[fires]  # type: ignore[arg-type]
+    scores = signal.score.of(bars)[fires]  # type: ignore[arg-type]  # as above
     scores = scores[np.isfinite(scores)]
     if not scores.size:
         return f"{often}, but its score, {signal.score.text}, had no value at any of them"

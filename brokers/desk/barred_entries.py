@@ -67,7 +67,7 @@ class BarredEntries:
         """
         view = self._state.view
         found: dict[str, Barred] = {}
-        for symbol in sorted({order.symbol for order in view.manual if may_be_a_traders(order.client_order_id)}):
+        for symbol in sorted({order.symbol for order in view.manual}):
             for order in view.purchases_by_hand(symbol):
                 if may_be_a_traders(order.client_order_id):
                     why = (

@@ -23,7 +23,7 @@ from brokers.reporting.repeated_reasons import RepeatedReasons
 from brokers.venue_errors import VenueError
 from config.errors import Refusal
 from config.values.counting import COINS, unit_of
-from config.values.symbols import OTHER_MONEY
+from config.values.symbols import is_money
 
 RECENT = timedelta(seconds=60)
 """How old a view may be for what it shows unprotected to be sold or protected without another look."""
@@ -207,7 +207,7 @@ class SymbolWork:
     def _beside(self, symbol: str) -> bool:
         """Whether there may be more in the account than ours; of other money only ours is a position."""
         view = self.state.view
-        if symbol.partition("/")[0] in OTHER_MONEY:
+        if is_money(symbol):
             return True
         dust = view.dust[symbol].quantity if symbol in view.dust else Decimal(0)
         return not view.complete or abs(view.held(symbol)) + dust > abs(self.positions.book.quantity(symbol))

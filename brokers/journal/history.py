@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from sqlalchemy import Connection, func, select
@@ -14,7 +14,10 @@ from brokers.journal.journal_order import JournalOrder
 from brokers.journal.marks import NEAREST
 from brokers.journal.states import FINAL
 from brokers.order_types import OPENING_ROLES, OrderRole, State
+from market.trading_day import begin_of
 
+SHARE_DIGITS = 9
+"""Of a share, to which venues keep fractions."""
 AMENDED_BY = "amended by "
 """Begins the key of the event that tells of an order which row of the orders has the terms that it got then."""
 
@@ -89,6 +92,47 @@ def in_present_shares(price: Decimal, symbol: str, since: datetime, splits: Iter
         if split.symbol == symbol and split.time > since:
             price = price * split.before / split.after
     return price
+
+
+def positions_by_fills(filled: Iterable[FilledOrder], splits: Iterable[Split]) -> dict[str, Decimal]:
+    """Quantity held by symbol, by fills and splits in the order of their times; flat symbols left out."""
+    held: dict[str, Decimal] = {}
+    ahead = list(splits)
+    for item in filled:
+        while ahead and ahead[0].time < item.first_fill:
+            _scale(held, ahead.pop(0))
+        order = item.order
+        signed = order.filled_quantity if order.side == "buy" else -order.filled_quantity
+        held[order.symbol] = held.get(order.symbol, Decimal(0)) + signed
+    for split in ahead:
+        _scale(held, split)
+    return {symbol: quantity for symbol, quantity in sorted(held.items()) if quantity}
+
+
+def _scale(held: dict[str, Decimal], split: Split) -> None:
+    if split.symbol in held:
+        held[split.symbol] = round(split.scaled(held[split.symbol]), SHARE_DIGITS)
+
+
+def cash_by_fills(connection: Connection) -> Decimal:
+    """USD that fills brought (sales) less what they cost and less their fees."""
+    # Summed here: SQLite would use floats.
+    table = orders.c
+    query = select(table.side, table.filled_notional, table.fees).where(table.filled_quantity != Decimal(0))
+    rows = connection.execute(query).all()
+    return sum(((usd if side == "sell" else -usd) - fees for side, usd, fees in rows), Decimal(0))
+
+
+def filled_entries(connection: Connection, session: date) -> int:
+    """How many decisions to enter had fills on a day, in whole or in part."""
+    wanted = (
+        select(orders.c.symbol, orders.c.decision_time)
+        .join(fills, fills.c.client_order_id == orders.c.client_order_id)
+        .where(orders.c.role.in_([str(role) for role in OPENING_ROLES]))
+        .where(fills.c.time >= begin_of(session), fills.c.time < begin_of(session + timedelta(days=1)))
+        .distinct()
+    )
+    return len(connection.execute(wanted).all())
 
 
 def entry_times(connection: Connection, since: datetime) -> list[datetime]:

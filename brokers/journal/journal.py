@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
@@ -20,7 +20,6 @@ from sqlalchemy import Connection, Table, select
 from brokers.journal import decision_statements, history, marks, order_statements
 from brokers.journal.database import chain
 from brokers.journal.database.schema import equity, halts, not_sent, rows_of, runs, sessions
-from brokers.journal.database.schema import fills as fills_table
 from brokers.journal.database.schema import orders as orders_table
 from brokers.journal.database.schema import splits as splits_table
 from brokers.journal.database.store import ANSWER_WITHIN_S, Store
@@ -28,13 +27,9 @@ from brokers.journal.fills import FillReport
 from brokers.journal.history import Figures, FilledOrder, Split
 from brokers.journal.journal_order import AlreadyPlanned, JournalOrder, OrderIntent
 from brokers.journal.order_ids import client_order_id
-from brokers.order_types import OPENING_ROLES, State
+from brokers.order_types import State
 from brokers.record import EquityRow, TradeRecord
-from market.trading_day import begin_of
 from risk.model import Plan
-
-SHARE_DIGITS = 9
-"""Of a share, to which venues keep fractions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -356,26 +351,12 @@ class Journal:
 
     def positions_by_fills(self) -> dict[str, Decimal]:
         """Quantity held by symbol, by our fills alone; negative for shorts, flat symbols left out."""
-        held: dict[str, Decimal] = {}
-        ahead = self.splits()
-        for item in self.filled_orders():
-            while ahead and ahead[0].time < item.first_fill:
-                _scale(held, ahead.pop(0))
-            order = item.order
-            signed = order.filled_quantity if order.side == "buy" else -order.filled_quantity
-            held[order.symbol] = held.get(order.symbol, Decimal(0)) + signed
-        for split in ahead:
-            _scale(held, split)
-        return {symbol: quantity for symbol, quantity in sorted(held.items()) if quantity}
+        return history.positions_by_fills(self.filled_orders(), self.splits())
 
     def cash_by_fills(self) -> Decimal:
         """USD that our fills brought (sales) less what they cost and less their fees, as far as the venue told them."""
-        # Summed here: SQLite would use floats.
-        table = orders_table.c
-        query = select(table.side, table.filled_notional, table.fees).where(table.filled_quantity != Decimal(0))
         with self._store.reading() as connection:
-            rows = connection.execute(query).all()
-        return sum(((usd if side == "sell" else -usd) - fees for side, usd, fees in rows), Decimal(0))
+            return history.cash_by_fills(connection)
 
     # What else is worth keeping.
 
@@ -431,16 +412,8 @@ class Journal:
 
     def filled_entries(self, session: date) -> int:
         """How many decisions to enter had fills on a day, in whole or in part; of every run that was kept."""
-        rows, orders = fills_table.c, orders_table.c
-        wanted = (
-            select(orders.symbol, orders.decision_time)
-            .join(fills_table, rows.client_order_id == orders.client_order_id)
-            .where(orders.role.in_([str(role) for role in OPENING_ROLES]))
-            .where(rows.time >= begin_of(session), rows.time < begin_of(session + timedelta(days=1)))
-            .distinct()
-        )
         with self._store.reading() as connection:
-            return len(connection.execute(wanted).all())
+            return history.filled_entries(connection, session)
 
     def halt(self, session: date, module: str, time: datetime, reason: str) -> None:
         """End a session for new positions; the first of a module stays."""
@@ -527,8 +500,3 @@ class Journal:
     def _put(self, table: Table, key: dict[str, Any], values: dict[str, Any]) -> None:
         with self._store.transaction() as connection:
             decision_statements.put(connection, table, key, values)
-
-
-def _scale(held: dict[str, Decimal], split: Split) -> None:
-    if split.symbol in held:
-        held[split.symbol] = round(split.scaled(held[split.symbol]), SHARE_DIGITS)

@@ -72,6 +72,11 @@ def spelled(text: str) -> str:
         return text
 
 
+def is_money(symbol: str) -> bool:
+    """Whether what a pair trades is money of another currency than USD."""
+    return symbol.partition("/")[0] in OTHER_MONEY
+
+
 def in_other_money(symbol: str) -> bool:
     """Whether a pair's price is in something else than USD: what it trades are the coins of the pair against USD."""
     return "/" in symbol and not symbol.endswith("/USD")

@@ -88,7 +88,7 @@ def rule_signal(name: str, config: RuleConfig) -> RuleSignal:
             raise Refusal(f"{field}: {refusal}") from None
         setattr(signal, field, expression)
     if not signal.score.columns:
-        _refuse_beyond(float(signal.score.of(_OneSymbol)[0]))  # type: ignore[arg-type]
+        _refuse_beyond(float(signal.score.of(_OneSymbol)[0]))  # type: ignore[arg-type]  # stands for it
     return signal
 
 

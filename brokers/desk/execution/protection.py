@@ -327,9 +327,8 @@ class Protector:
     def _in_doubt(self, symbol: str) -> VenueOrder | None:
         """An exit whose cancel has no answer, and of which the venue has told no end; of several a stop."""
         view = self._state.view
-        there = (
-            [order for order in view.known(view.doubted[symbol].orders) if order.open] if symbol in view.doubted else []
-        )
+        names = view.doubted[symbol].orders if symbol in view.doubted else ()
+        there = (order for order in view.known(names) if order.open)
         return max(there, key=lambda order: order.is_stop, default=None)
 
     def back_to_levels(self, symbol: str) -> None:

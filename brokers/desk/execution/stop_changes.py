@@ -150,10 +150,8 @@ class StopChanges:
         if name:
             known = self._positions.journal.order(name)
             # More shares behind a stop that stands in for another make its price no level of the position.
-            parent, why = (
-                known.parent_id,
-                reason_of(known, why, moved=stop != order.stop_price or is_moved(known, order)),
-            )
+            parent = known.parent_id
+            why = reason_of(known, why, moved=stop != order.stop_price or is_moved(known, order))
         return self._gateway.intent(
             order.symbol,
             order.side,

@@ -209,8 +209,12 @@ class ManualPositions:
     def _young(self, symbol: str) -> bool:
         """Whether an order of ours was sent or changed so lately that not every listing need show it."""
         times = [o.journaled_at for o in self.sync.journal.open_orders() if o.symbol == symbol]
-        times += [t for t in (self.sync.moved.get(symbol), self.positions.book.moved.get(symbol)) if t is not None]
-        return any(not elapsed(self.state.now, time, YOUNG) for time in times)
+        return self._moved_lately(symbol) or any(not elapsed(self.state.now, time, YOUNG) for time in times)
+
+    def _moved_lately(self, symbol: str) -> bool:
+        """Whether a fill of a symbol was booked so lately that not every listing need show it."""
+        times = [self.sync.moved.get(symbol), self.positions.book.moved.get(symbol)]
+        return any(time is not None and not elapsed(self.state.now, time, YOUNG) for time in times)
 
     def _take_back(self, symbol: str, difference: Decimal, lasts: timedelta) -> bool:
         """Undo the latest guess of a symbol if the opposite shows, and nothing was filled since."""
@@ -246,10 +250,8 @@ class ManualPositions:
         ours, theirs = book.quantity(symbol), book.manual.get(symbol, Decimal(0))
         if seen is None or not view.complete or seen.quantity * ours <= 0 or seen.quantity * filled >= 0:
             return
-        moved = [time for time in (self.sync.moved.get(symbol), book.moved.get(symbol)) if time is not None]
-        lately = any(not elapsed(self.state.now, time, YOUNG) for time in moved)
         beside = view.held(symbol) - ours
-        if lately or self.positions.unsure(symbol) or (beside and beside * ours < 0):
+        if self._moved_lately(symbol) or self.positions.unsure(symbol) or (beside and beside * ours < 0):
             return
         sold = abs(filled) - max(Decimal(0), theirs if ours > 0 else -theirs)
         if sold > 0:

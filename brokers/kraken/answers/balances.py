@@ -14,7 +14,7 @@ from brokers.kraken.answers.pairs import NO_COINS, SPENDABLE, USD, Pairs
 from brokers.network.figures import NOTHING, amount, required
 from brokers.quantities import DUST_USD, MATTERS_USD
 from brokers.venue_values import VenuePosition, VenuePositions
-from config.values.symbols import OTHER_MONEY
+from config.values.symbols import is_money
 
 NEGLIGIBLE_FRAC = Decimal("0.01")
 """Of a pair's least volume, which is worth some dollars: so little of a coin changes no sum, whatever its price."""
@@ -98,7 +98,7 @@ def positions_of(
     money: dict[str, Decimal] = {}
     for coin, balance in balances.coins.items():
         symbol, there = f"{coin}/{USD}", balance
-        if coin in OTHER_MONEY:
+        if is_money(symbol):
             bought = min(balance.total, max(NOTHING, ours.get(symbol, NOTHING)))
             if bought < balance.total:
                 money[coin] = balance.total - bought

@@ -56,7 +56,7 @@ def test_an_order_that_the_venue_denies_is_given_up_after_the_usual_time():
     state: Any = SimpleNamespace(now=NOW + AHEAD, venue=SimpleNamespace(order=denied))
     sync: Any = SimpleNamespace(lose=lambda name, why: lost_orders.append(name))
     order: Any = SimpleNamespace(client_order_id="order", venue_id="id", symbol="AAPL")
-    inflight = InflightOrders(state, SimpleNamespace(), sync)  # type: ignore[arg-type]
+    inflight = InflightOrders(state, SimpleNamespace(), sync)  # type: ignore[arg-type]  # a stand-in
     inflight._answered(order)
     for second in (0, 10, 20, 29, 30):
         state.now = NOW + timedelta(seconds=second)
@@ -98,7 +98,7 @@ def test_entries_that_wait_for_cash_are_given_up():
     core: Any = SimpleNamespace(
         state=state, positions=None, gateway=SimpleNamespace(shutting_down=False), sync=SimpleNamespace(alarms=[])
     )
-    plans = PlanExecution(core, SimpleNamespace(), frozenset(), work)  # type: ignore[arg-type]
+    plans = PlanExecution(core, SimpleNamespace(), frozenset(), work)  # type: ignore[arg-type]  # a stand-in
     wish: Any = SimpleNamespace(symbol="AAPL")
     plans._unfunded = Plan(NOW, entries=(wish,)), NOW + AHEAD
     plans.resume()
@@ -116,7 +116,7 @@ def test_hours_that_were_told_of_another_time_are_asked_for_anew():
     hours, later = VenueHours(), NOW + timedelta(days=3)
     told = VenueTime(NOW, True, NOW + timedelta(days=1), NOW + timedelta(hours=4))
     clock = SimpleNamespace(now=lambda: NOW, local=lambda seconds: seconds)
-    hours.client = SimpleNamespace(clock=clock, venue_clock=lambda: told)  # type: ignore[assignment]
+    hours.client = SimpleNamespace(clock=clock, venue_clock=lambda: told)  # type: ignore[assignment]  # a stand-in
     hours.market = "NYSE"
     hours._hours = VenueTime(later, False, later + timedelta(hours=1), later + timedelta(hours=5))
     assert hours.in_regular_hours()
@@ -140,7 +140,7 @@ def test_what_is_left_of_a_share_is_tried_again():
     book = SimpleNamespace(entries={"AAPL": SimpleNamespace(client_order_id="entry")}, portions=[portion])
     left: list[str] = []
     state: Any = SimpleNamespace(now=NOW, least=lambda symbol: Decimal(0))
-    remnants = Remnants(state, SimpleNamespace(book=book), lambda symbol, why: left.append(symbol))  # type: ignore[arg-type]
+    remnants = Remnants(state, SimpleNamespace(book=book), lambda symbol, why: left.append(symbol))  # type: ignore[arg-type]  # a stand-in
     remnants._tried["AAPL"] = NOW + AHEAD
     remnants.sell("AAPL", Decimal("0.5"))
     remnants.sell("AAPL", Decimal("0.5"))

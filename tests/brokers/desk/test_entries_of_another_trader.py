@@ -43,7 +43,7 @@ def alpaca_bid(scene: Scene, name: str, symbol: str = "AAPL", quantity: str = "6
 
 def kraken_bid(server: object, pair: str, price: str, volume: str, **more: str) -> str:
     terms = {"type": "buy", "ordertype": "limit", "price": price, "volume": volume}
-    placed = server.by_hand("AddOrder", pair=pair, **terms, **more)  # type: ignore[attr-defined]
+    placed = server.by_hand("AddOrder", pair=pair, **terms, **more)  # type: ignore[attr-defined]  # the Kraken scene has it
     return str(placed["txid"][0])
 
 

@@ -65,7 +65,7 @@ def test_a_fill_that_a_look_sees_before_its_update_comes_with_another_time(scene
 
 
 @pytest.mark.slow
-def test_the_same_at_a_server(tmp_path: Path, postgres: PostgresServer) -> None:  # noqa: F811
+def test_the_same_at_a_server(tmp_path: Path, postgres: PostgresServer) -> None:  # noqa: F811  # the fixture
     scene = Scene(tmp_path, journal=postgres.fresh())
     a_fill_that_a_look_sees_first(scene)
     scene.stop()

@@ -33,7 +33,7 @@ def test_what_has_ended_is_listed_again_where_balances_moved():
     client: Any = SimpleNamespace(open_orders=dict, closed_orders=lambda start: listed.append(start) or {})
     clock: Any = SimpleNamespace(now=lambda: now[0])
     reference: Any = SimpleNamespace(learn=lambda names: None, pairs=None)
-    memory = OrderMemory(client, reference, SimpleNamespace(), clock, 30.0)  # type: ignore[arg-type]
+    memory = OrderMemory(client, reference, SimpleNamespace(), clock, 30.0)  # type: ignore[arg-type]  # a stand-in
     now = [NOW + AHEAD]
     memory.since(NOW - timedelta(days=1))
     now[0] = NOW
@@ -49,9 +49,9 @@ def test_stops_of_two_fills_become_one():
 
     state: Any = SimpleNamespace(now=NOW, rules=SimpleNamespace(resting={Resting.ENTRY_STOP}))
     changes = StopChanges.__new__(StopChanges)
-    changes._state, changes._gateway = state, SimpleNamespace(nothing_follows=False)  # type: ignore[assignment]
-    changes._positions = SimpleNamespace(unresolved=lambda symbol: [])  # type: ignore[assignment]
-    changes.may_be_raised = lambda symbol: True  # type: ignore[method-assign]
+    changes._state, changes._gateway = state, SimpleNamespace(nothing_follows=False)  # type: ignore[assignment]  # a stand-in
+    changes._positions = SimpleNamespace(unresolved=lambda symbol: [])  # type: ignore[assignment]  # a stand-in
+    changes.may_be_raised = lambda symbol: True  # type: ignore[method-assign]  # a stand-in
     protection: Any = SimpleNamespace(entries=[], stops=[stop("a"), stop("b")])
     assert changes.to_be_joined(protection) is not None
     # One that was just made may be of a moment later by the venue's clock.

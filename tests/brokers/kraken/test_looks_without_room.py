@@ -26,7 +26,7 @@ class Scarce:
         self.time = 0.0
         rates = RateModel(TIERS["starter"], clock=lambda: self.time, sleep=self.wait)
         self.rest.rates = self.venue.client.rates = rates
-        self.venue.clock.now = lambda: NOON + timedelta(seconds=self.time)  # type: ignore[method-assign]
+        self.venue.clock.now = lambda: NOON + timedelta(seconds=self.time)  # type: ignore[method-assign]  # a stand-in
         rates.rest.add(11.0, 0.0)
 
     def wait(self, seconds: float) -> None:

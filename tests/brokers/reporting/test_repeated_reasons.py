@@ -53,7 +53,7 @@ def test_what_is_told_elsewhere_is_not_told_here_unless_it_has_to_be() -> None:
 
 
 def test_a_clock_that_is_not_heard_is_told_of_once(
-    scene: Scene,  # noqa: F811
+    scene: Scene,  # noqa: F811  # the fixture
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     def silent(name: str, phase: str) -> None:
