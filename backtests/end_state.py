@@ -86,6 +86,7 @@ def run_end(run: ReplayRun, profile: str) -> RunEnd:
         limits=limit_states(limits(run.pipeline, book, run.feed.snapshot())),
         last_halts=last_halts(book),
         settings=told_settings(settings),
+        beside_evidence=tuple(settings.beside_evidence),
     )
     targets = {s for s in book.positions for w in broker.working(s) if w.exit and w.ticket.kind is Kind.LIMIT}
     return RunEnd(state, recent_closes(run), frozenset(targets))

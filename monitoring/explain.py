@@ -72,6 +72,7 @@ class Story:
     change: str = ""
     unlocks: datetime | None = None
     cut: str = ""
+    cut_change: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,9 +248,6 @@ def story(decision: DecisionRow, entries: Sequence[OrderRow] = ()) -> Story:
     ``entries`` are its orders, the first one first: the quote at which they were sent may have cut the size further.
     """
     cut = next(filter(None, (_CUT.search(order.reason) for order in entries)), None)
-    if cut is not None:
-        chain = tuple(Step(verdict, remedy=_remedy(verdict, decision)) for verdict in decision.verdicts)
-        return Story(decision, chain, "the quote", _at_the_quote(decision, cut), cut=cut[0])
     binding = decision.binding
     steps: list[Step] = []
     change, unlocks = "", None
@@ -262,7 +260,8 @@ def story(decision: DecisionRow, entries: Sequence[OrderRow] = ()) -> Story:
             unlocks = unlocked(remedy.frees, decision.time, after)
             if verdict.until is not None:
                 unlocks = opening(verdict.until, after)
-    return Story(decision, tuple(steps), decision.bound_by, change, unlocks)
+    at_quote = ("", "") if cut is None else (cut[0], _at_the_quote(decision))
+    return Story(decision, tuple(steps), decision.bound_by, change, unlocks, *at_quote)
 
 
 def _remedy(verdict: Verdict, decision: DecisionRow) -> Remedy | None:
@@ -271,7 +270,7 @@ def _remedy(verdict: Verdict, decision: DecisionRow) -> Remedy | None:
     return remedy_for(verdict, decision.price or 0.0) if acted else None
 
 
-def _at_the_quote(decision: DecisionRow, cut: re.Match[str]) -> str:
+def _at_the_quote(decision: DecisionRow) -> str:
     """What would have kept the size that the rules had approved."""
     if decision.price is None:
         return "a lower quote: what an order costs does not exceed what was approved"

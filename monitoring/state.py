@@ -205,7 +205,8 @@ class TraderState:
     were open at the last look (None before one), ``unseen`` why the looks since then failed, ``remainders`` what is too
     little for the venue to sell, ``differences`` what is not counted yet, ``closing`` by symbol what a sale waits for.
     ``account_time`` is when equity and cash were told, by the venue's clock, where positions are known as of later,
-    else None. ``settings`` are the parts of the merged settings that the answers need.
+    else None. ``settings`` are the parts of the merged settings that the answers need, ``beside_evidence`` those that
+    decide and are not the profile's, so that its evidence was not found with them.
     """
 
     written: datetime
@@ -249,6 +250,7 @@ class TraderState:
     limits: tuple[LimitState, ...] = ()
     last_halts: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
+    beside_evidence: tuple[str, ...] = ()
 
     @property
     def of_backtest(self) -> bool:
@@ -279,7 +281,7 @@ class TraderState:
         known = self.settings.get("evidence") or {}
         if not known:
             return ""
-        return told_evidence(self.profile, known["verdict"], known["sentence"], known.get("set_otherwise", ()))
+        return told_evidence(self.profile, known["verdict"], known["sentence"], self.beside_evidence)
 
     @property
     def day_result(self) -> float | None:

@@ -133,6 +133,7 @@ def state_of(
         limits=limit_states(limits),
         last_halts={} if book is None else last_halts(book),
         settings=told_settings(settings) if told is None else told,
+        beside_evidence=tuple(settings.beside_evidence),
     )
 
 
@@ -150,9 +151,8 @@ def _opening(desk: LiveDesk, book: Book | None) -> float | None:
 
 
 def told_settings(settings: Settings) -> dict[str, Any]:
-    """The sections of the settings that are written, with the evidence which of them it was not found with."""
-    told = {name: part for name, part in settings.as_dict().items() if name not in LEFT_OUT}
-    return {**told, "evidence": {**told["evidence"], "set_otherwise": settings.beside_evidence}}
+    """The sections of the settings that are written."""
+    return {name: part for name, part in settings.as_dict().items() if name not in LEFT_OUT}
 
 
 def held_now(desk: LiveDesk, book: Book | None) -> list[tuple[Position, tuple[StopState, ...]]]:

@@ -64,6 +64,7 @@ def _plain(story: Story) -> dict[str, Any]:
         "change": story.change or None,
         "unlocks": story.unlocks,
         "cut_at_quote": story.cut or None,
+        "cut_change": story.cut_change or None,
         "verdicts": [
             {
                 **{name: getattr(step.verdict, name) for name in ("module", "code", "before", "after", "until")},
@@ -86,9 +87,8 @@ def _story(printer: Console, story: Story, everything: bool) -> None:
     if d.reason:
         _line(printer, f"  because {d.reason}")
     binding = d.binding
-    if (binding is not None or story.cut) and story.change:
-        code = story.cut or code_in_words(binding.code if binding is not None else "")
-        _line(printer, f"  decided by {story.bound_by}: {code}")
+    if binding is not None and story.change:
+        _line(printer, f"  decided by {story.bound_by}: {code_in_words(binding.code)}")
         _line(printer, f"  it would take: {story.change}")
         if story.unlocks is not None:
             passed = " (that has passed)" if story.unlocks <= datetime.now(UTC) and everything else ""
@@ -101,6 +101,9 @@ def _story(printer: Console, story: Story, everything: bool) -> None:
         )
     elif d.outcome != "refused":
         _line(printer, "  no rule took anything off")
+    if story.cut:
+        _line(printer, f"  after the rules, {story.cut}")
+        _line(printer, f"  it would take: {story.cut_change}")
     shown = [step for step in story.steps if everything or step.remedy is not None]
     for step in shown:
         v = step.verdict

@@ -59,19 +59,21 @@ def test_an_order_is_told_with_its_family_and_its_decision(source):
 @pytest.mark.parametrize(
     "reason", ["61 became 60 at the quote 171.2500; RSI", "stop near; 61 became 60 at the quote 171.2500"]
 )
-def test_a_size_that_the_quote_cut_is_not_blamed_on_the_sizer(source, reason):
+def test_a_size_that_the_quote_cut_is_not_blamed_on_the_sizer_alone(source, reason):
     (decision,) = source.decisions("AMD", None, 1)
     (entry,) = source.entries_of(decision)
     told = story(decision, [replace(entry, quantity=60, reason=reason)])
-    assert (told.bound_by, told.cut) == ("the quote", "61 became 60 at the quote 171.2500")
+    assert (told.bound_by, told.cut) == ("equity_sizer: notional", "61 became 60 at the quote 171.2500")
     approved = f"{decision.final * decision.price:,.2f} USD that were approved for 61 at {decision.price:,.2f}"
-    assert told.change.startswith("a lower quote: ") and approved in told.change
-    assert not any(step.binding for step in told.steps) and any(step.remedy for step in told.steps)
+    assert told.cut_change.startswith("a lower quote: ") and approved in told.cut_change
     out = io.StringIO()
     show(PlainConsole(file=out, width=300), Explanation("AMD", "symbol", (told,), ()), everything=False)
-    assert "decided by the quote: 61 became 60 at the quote 171.2500" in out.getvalue()
-    assert "max_notional_frac" not in out.getvalue()
-    assert story(decision, [entry]).bound_by == "equity_sizer: notional"
+    lines = out.getvalue().splitlines()
+    by_rule = next(n for n, line in enumerate(lines) if "decided by equity_sizer: notional" in line)
+    assert "max_notional_frac" in lines[by_rule + 1]
+    by_quote = lines.index("  after the rules, 61 became 60 at the quote 171.2500")
+    assert by_quote > by_rule and lines[by_quote + 1] == f"  it would take: {told.cut_change}"
+    assert (story(decision, [entry]).cut, story(decision, [entry]).cut_change) == ("", "")
 
 
 def test_what_is_held_and_one_share_are_told_once_and_as_one(source):

@@ -51,7 +51,7 @@ def test_an_entry_that_is_sent_stays_sent(scene):
     decide(scene)
     scene.settle(2)
     assert (latest(scene).outcome, latest(scene).final) == ("sent", 50)
-    assert "decided by the quote: 50 became 49 at the quote " in printed(scene)
+    assert "after the rules, 50 became 49 at the quote " in printed(scene)
 
 
 def test_what_the_gate_refuses_is_told_as_refused_by_it(scene):

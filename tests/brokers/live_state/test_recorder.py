@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from backtests.recorded_settings import recorded_settings
 from brokers.alpaca.errors import AlpacaRefusal
 from brokers.desk.entry_halts import KillLevel
 from brokers.live_state.recorder import StateRecorder
@@ -127,6 +128,18 @@ def written(scene: Scene):
     recorder = StateRecorder(strategy, account, scene.settings)
     recorder._write()
     return read_state(scene.folder / STATE_FILE)
+
+
+def test_settings_of_a_state_are_settings_again_and_its_evidence_names_what_was_set_otherwise(tmp_path):
+    scene = Scene(tmp_path, overrides=[f"live.state_dir={tmp_path}", "sizing.risk_frac=0.0125"])
+    try:
+        state = written(scene)
+    finally:
+        scene.stop()
+    again = recorded_settings(state.settings).as_dict()
+    assert {name: again[name] for name in state.settings} == state.settings
+    assert state.settings["sizing"]["risk_frac"] == 0.0125 and "sizing.risk_frac" in state.beside_evidence
+    assert "sizing.risk_frac" in state.evidence
 
 
 def test_a_stop_by_hand_protects_nothing_of_ours(scene):
