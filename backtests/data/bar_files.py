@@ -18,6 +18,7 @@ from backtests.data.reading.long_tables import names_in, read_long
 from backtests.data.reading.options import PLAIN, ReadOptions
 from backtests.data.symbol_spans import in_zone_of_days, missing_bars, other_spans, without_volume
 from config.errors import Refusal
+from config.process.memory import give_back_free_memory
 from config.reading.error_messages import no_file, some
 from config.values.data_files import DATA_FILES, PARQUET_FILES, TEXT_FILES, way_out_of
 from config.values.markets import NEW_YORK
@@ -98,6 +99,8 @@ def read_file(
         raise Refusal(f"the end {last:%Y-%m-%d} lies before the start {first:%Y-%m-%d}; give a later --end")
     wanted = None if symbols is None else frozenset(map(spelled, symbols))
     frame, read_as = _folder(path, wanted, options) if path.is_dir() else _file(path, wanted, options)
+    # What the file unpacked to is larger than the bars in it, and the checks take as much again.
+    give_back_free_memory()
     if wanted is not None and frame.empty:
         names = _all_symbols(path, options)
         raise Refusal(f"{path}: has none of {some(list(symbols or ()))}, but {some(names)}; choose other --symbols")

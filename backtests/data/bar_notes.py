@@ -142,7 +142,7 @@ def kept_hours(
             f"{path}: {notes[0].replace(' left out', '')}; give bars of New York's sessions, or of a market that never "
             "closes with --set market=24/7"
         )
-    return frame[~gone], notes
+    return (frame[~gone] if gone.any() else frame), notes
 
 
 def _refuse_other_days(frame: pd.DataFrame, path: Path) -> None:

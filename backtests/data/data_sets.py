@@ -15,6 +15,7 @@ from backtests.data.bar_files import absent, data_hash, read_file, symbols_of
 from backtests.data.reading.options import PLAIN, ReadOptions
 from backtests.data.session_bars import put_together
 from config.errors import Refusal
+from config.process.memory import give_back_free_memory
 from config.values.markets import NEW_YORK
 from market.bar_tables import to_table
 from market.bars import DAY_MINUTES, BarTable
@@ -104,7 +105,9 @@ def load_data(
         return _yahoo(symbols, end, traded)
     if data == ALPACA:
         raise Refusal("--data alpaca: this version reads no history from Alpaca; use --data yahoo, embedded or a file")
-    return _file(Path(data), symbols, start, end, traded, options, length)
+    found = _file(Path(data), symbols, start, end, traded, options, length)
+    give_back_free_memory()
+    return found
 
 
 def symbols_held(source: str, options: ReadOptions) -> list[str]:

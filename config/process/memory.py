@@ -1,8 +1,9 @@
-"""Memory of a process that runs for days: what it no longer needs goes back to the system."""
+"""What a process no longer needs of its memory goes back to the system."""
 
 from __future__ import annotations
 
 import ctypes
+import gc
 import sys
 
 LARGE_BYTES = 2 << 20
@@ -23,3 +24,17 @@ def give_back_large_blocks() -> None:
     if change is not None:
         change(_MMAP_THRESHOLD, LARGE_BYTES)
         change(_TRIM_THRESHOLD, SPARE_BYTES)
+
+
+def give_back_free_memory() -> None:
+    """Give back what is free now, as after a large file was read: hundreds of MB.
+
+    Frames refer to themselves in circles, and pyarrow has a pool of its own for each thread that read.
+    """
+    gc.collect()
+    if pyarrow := sys.modules.get("pyarrow"):
+        pyarrow.default_memory_pool().release_unused()
+    # Where the library is not glibc there is nothing to call.
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    if trim is not None:
+        trim(0)

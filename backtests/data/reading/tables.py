@@ -63,4 +63,6 @@ def kept(arrays: dict[int, pa.ChunkedArray], first: int, symbol: int | None, wan
         return Columns(arrays, rows)
     names = arrays[symbol]
     chosen = pc.is_in(names, pa.array(wanted([str(name) for name in pc.unique(names).to_pylist()]), pa.string()))
+    if pc.all(chosen).as_py():
+        return Columns(arrays, rows)
     return Columns({k: array.filter(chosen) for k, array in arrays.items()}, rows[chosen.to_numpy()])
