@@ -20,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from brokers.desk.book_builder import BookBuilder
 from brokers.desk.reconcile.budget_keeper import BudgetKeeper
 from brokers.desk.reconcile.position_history import PositionHistory
+from brokers.desk.reconcile.trade_table import TradeTable
 from brokers.journal import Execution, Journal, OrderIntent, State, order_statements
 from brokers.record import RunRecord
 
@@ -76,7 +77,8 @@ def measure(count: int, folder: Path) -> dict[str, tuple[float, float]]:
     journal = opened[0]
     history, today = PositionHistory(journal), moment(count).date()
     found["first replay"] = timed(lambda: history.update(today))
-    own: Any = SimpleNamespace(book=history.book, journal=journal)
+    trades = journal.derived = TradeTable(journal, history, lambda: today)
+    own: Any = SimpleNamespace(book=history.book, journal=journal, trades=trades)
     maker, record, keeper = (
         BookBuilder(own, own, {}, lambda position: (0.0, 0.0), lambda: None, lambda: True),
         RunRecord(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
@@ -20,6 +21,7 @@ from brokers.desk.trading_parts import FLATTEN, TradingParts
 from brokers.desk.venue_looks import VenueLooks
 from brokers.desk.venue_snapshot import VenueSnapshot
 from brokers.journal import IllegalTransition, JournalConflict
+from brokers.network.time_budget import uncounted
 from brokers.order_types import RefusalCode
 from brokers.reporting.iteration_report import IterationReport
 from brokers.venue_errors import AccountUnreadable, RateLimited, VenueError, VenueUnavailable
@@ -114,11 +116,28 @@ class LiveDesk:
             raise RateLimited(CROWDED, told=True)
         with self.lock:
             self._see(partial(self.view, FRESH_S), STEP_S)
+        self._settle_account()
+        with self.lock:
             self.work()
             if self.state.view.account_time is None:
                 # What is held is looked after; a decision by an equity that was never read would halt by a loss of all.
                 raise AccountUnreadable(self.state.view.account_unreadable)
             return self._bookkeeping.book()
+
+    def _settle_account(self) -> None:
+        """Read an account again whose equity is in doubt: the next iteration may be an hour later.
+
+        Nobody waits for it but this iteration: stops are looked after meanwhile.
+        """
+        if (wait_s := self.state.figures.waits_s) is None:
+            return
+        with uncounted():
+            time.sleep(wait_s)
+        with self.lock, self.state.time_budget(STEP_S):
+            try:
+                self.looks.see_account()
+            except VenueError as error:
+                log.info("the account was not read again: %s", error)
 
     def end_parts(self) -> None:
         """Cancel entries that are known to have filled in part, without a look."""

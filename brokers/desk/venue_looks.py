@@ -76,8 +76,11 @@ class VenueLooks:
         """Whether to ask for the account between iterations.
 
         Protection is refused, and it may say why; or the session is about to end, and its last equity is to be known.
+        Equity that is in doubt is read again.
         """
         state, seen = self._state, self._state.view.account_time
+        if state.figures.waits_s == 0:
+            return True
         ends = state.in_session and state.closes_within(SESSION_ENDS)
         return (self._work.protector.refused or ends) and (seen is None or elapsed(state.now, seen, ACCOUNT_AGAIN))
 
@@ -115,6 +118,11 @@ class VenueLooks:
                 )
         if opens and (account or self.opening.again):
             self.opening.open(account)
+
+    def see_account(self) -> None:
+        """Ask for the account alone; raises VenueError."""
+        self._state.see_account()
+        self._tell_account(self._state.view.account_unreadable)
 
     def _tell_account(self, unreadable: str) -> None:
         """Where equity and cash are not known nothing is entered; exits go on with those that were known last."""

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from brokers.desk.account_figures import AccountFigures
 from brokers.desk.data.quotes import Quote, unavailable
 from brokers.desk.venue_snapshot import VenueSnapshot, grouped
 from brokers.ports import Venue
@@ -56,6 +57,7 @@ class VenueState:
         self.view = VenueSnapshot(self.now, VenueAccount(), {}, {})
         self._hours: VenueTime | None = None
         self._reasons = RepeatedReasons()
+        self.figures = AccountFigures(self.clock.local)
 
     @property
     def now(self) -> datetime:
@@ -109,7 +111,8 @@ class VenueState:
     def ask_account(self) -> tuple[VenueAccount, datetime | None, str]:
         """The account, when its figures were asked for, and why those of now cannot be read, in words.
 
-        Equity and cash stay as they were where the venue tells none that can be read; whether it takes orders does not.
+        Equity and cash stay as they were where the venue tells none that can be read, or one reading that is far from
+        them; whether it takes orders does not.
 
         Raises
         ------
@@ -118,7 +121,8 @@ class VenueState:
         """
         before, seen = self.view.account, self.now
         try:
-            return self.venue.account(), seen, ""
+            known = None if self.view.account_time is None else before.equity
+            return self.figures.believed(self.venue.account(), known), seen, ""
         except AccountUnreadable as error:
             told = error.account
             if not before.id:
@@ -126,8 +130,8 @@ class VenueState:
                     raise
                 # Orders and positions need no figures; until the first are read nothing is decided.
                 return told, self.view.account_time, str(error)
-            known = before if told is None else replace(before, blocked=told.blocked)
-            return known, self.view.account_time, str(error)
+            stays = before if told is None else replace(before, blocked=told.blocked)
+            return stays, self.view.account_time, str(error)
 
     def show(self, orders: Iterable[VenueOrder], held_back: Mapping[str, str] | None = None) -> None:
         """Bring orders of the view up to date, before the venue's next listing does."""

@@ -19,6 +19,7 @@ from brokers.alpaca.http import Timeouts
 from brokers.alpaca.limits import SlidingWindowLimiter
 from brokers.alpaca.listings import update_of
 from brokers.alpaca.venue import AlpacaVenue
+from brokers.desk.account_figures import AccountFigures
 from brokers.desk.core import assemble
 from brokers.desk.data.quotes import Quote, unavailable
 from brokers.desk.desk import LiveDesk
@@ -152,6 +153,7 @@ class HostileScene(Scene):
         core = assemble(AlpacaVenue(client), self.journal, self.settings, self.quotes, self.admission)
         self.state, self.positions, self.gateway = core.state, core.positions, core.gateway
         self.sync, self.observer = core.sync, core.observer
+        core.state.figures = AccountFigures(lambda seconds: 0.0)
         today = exchange.now.date()
         budget = BudgetKeeper.open(self.folder, ACCOUNT, today)
         budget.compare(self.journal.filled_orders(), today)

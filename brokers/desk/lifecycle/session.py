@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from decimal import Decimal
 from itertools import chain, repeat
 from pathlib import Path
 
@@ -43,7 +44,8 @@ log = logging.getLogger(__name__)
 class TradingSession:
     """An account that is ready to be traded.
 
-    ``clock_skew`` is how far this machine's clock is off the venue's; ``mode`` and ``profile`` are for the journal.
+    ``clock_skew`` is how far this machine's clock is off the venue's; ``mode`` and ``profile`` are for the journal;
+    ``equity_at_start`` is USD, None where it cannot be read.
     """
 
     venue: Venue
@@ -56,6 +58,7 @@ class TradingSession:
     clock_skew: timedelta
     mode: str
     profile: str
+    equity_at_start: Decimal | None
     before_close: list[Callable[[], None]] = field(default_factory=list)
     """Called once, before the journal is closed."""
 
@@ -97,7 +100,9 @@ def open_session(settings: Settings, paper: bool, mode: str = "paper", profile: 
     except BaseException:
         journal.close()
         raise
-    return TradingSession(venue, admission, journal, budget, kill, account_id, paper, skew, mode, profile)
+    # The account without figures has an equity of 0.
+    equity = account.equity or None
+    return TradingSession(venue, admission, journal, budget, kill, account_id, paper, skew, mode, profile, equity)
 
 
 def tell_another_day(session: TradingSession, speed: float) -> None:

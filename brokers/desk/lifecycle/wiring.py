@@ -153,6 +153,7 @@ def open_live(broker: LiveBroker, settings: Settings, session: TradingSession, s
     quotes = QuoteReader(venue, settings.live.entry.max_quote_age_s, stream)
     journal.begin_run(session.mode, settings.strategy, session.profile, settings.config_hash)
     core = assemble(venue, journal, settings, quotes.newest, session.admission)
+    core.state.figures.at_start = session.equity_at_start
     feed = LiveFeed(
         venue,
         tuple(dict.fromkeys([*pipeline.symbols(), settings.universe.benchmark])),

@@ -14,6 +14,7 @@ from brokers.alpaca.errors import AlpacaRefusal
 from brokers.alpaca.listings import orders_of, update_of
 from brokers.alpaca.market_data import quote_of
 from brokers.alpaca.venue import AlpacaVenue
+from brokers.desk.account_figures import AccountFigures
 from brokers.desk.core import assemble
 from brokers.desk.data.quotes import Quote, judged
 from brokers.desk.desk import LiveDesk
@@ -188,6 +189,8 @@ class Scene:
         core = assemble(AlpacaVenue(client), self.journal, self.settings, self.quotes, self.admission)
         self.state, self.positions, self.gateway = core.state, core.positions, core.gateway
         self.sync, self.observer = core.sync, core.observer
+        # Time passes when told to: nobody waits for a second reading of the account.
+        core.state.figures = AccountFigures(lambda seconds: 0.0)
         today = self.exchange.now.date()
         budget = BudgetKeeper.open(self.folder, ACCOUNT, today)
         budget.compare(self.journal.filled_orders(), today)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import brokers.desk
+from brokers.desk.account_figures import AccountFigures
 from brokers.desk.core import assemble
 from brokers.desk.data.quotes import judged
 from brokers.desk.desk import LiveDesk
@@ -62,6 +63,7 @@ class Day:
             lambda symbols: {s: judged(s, q, venue.clock.now(), age) for s, q in venue.quotes(symbols).items()},
             Admission(),
         )
+        core.state.figures = AccountFigures(lambda seconds: 0.0)
         budget = BudgetKeeper.open(self.folder, "coins", self.venue.now().date())
         halts = EntryHalts(self.journal, KillSwitch(self.folder))
         self.positions = core.positions

@@ -10,6 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from brokers.desk.account_figures import AccountFigures
 from brokers.desk.core import assemble
 from brokers.desk.data.quotes import Quote, judged
 from brokers.desk.desk import LiveDesk
@@ -127,6 +128,7 @@ class KrakenScene:
             self._judged,
             admission,
         )
+        core.state.figures = AccountFigures(lambda seconds: 0.0)
         budget = BudgetKeeper.open(self.folder, "test", day_of(self.clock.now()))
         self.core, self.positions = core, core.positions
         self.halts = EntryHalts(self.journal, KillSwitch(self.folder))
