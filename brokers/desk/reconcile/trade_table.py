@@ -68,8 +68,10 @@ class TradeTable:
         now, before = book.portions, self._kept.portions
         both = range(min(len(now), len(before)))
         same = bisect_left(both, True, key=lambda i: now[i] is not before[i])
-        changed, gone = by_orders(now[same:]), by_orders(before[same:])
-        self._journal.change_trades(changed, gone.keys() - changed.keys())
+        after, gone = by_orders(now[same:]), by_orders(before[same:])
+        # What was booked anew and came out as it was is in the table.
+        changed = {pair: trade for pair, trade in after.items() if gone.get(pair) != trade}
+        self._journal.change_trades(changed, gone.keys() - after.keys())
         self._kept = book
 
 
