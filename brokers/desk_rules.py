@@ -53,7 +53,7 @@ def entry_at(
     filled: float = 0,
     tick: Callable[[float], float] = tick_of,
 ) -> EntryOrder:
-    """Move a proposal to the quote: its levels move along, the notional that was approved does not grow.
+    """Move a proposal to the quote: its levels move along, and it costs at most what was approved.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def entry_at(
         The smallest step of a price; by default that of US equity venues.
     """
     most = proposal.quantity if wanted is None else wanted
-    quantity = floor_lot(min(most - filled, floor_lot(proposal.notional / cost, lot) - filled), lot)
+    quantity = floor_lot(min(most - filled, floor_lot(proposal.approved_usd / cost, lot) - filled), lot)
     stop, target = proposal.terms.at(quote)
     # The stop never lies farther from the market than what was sized.
     stop = up(stop, tick(stop)) if proposal.side == "buy" else down(stop, tick(stop))

@@ -24,7 +24,7 @@ from monitoring.signs import Sign, concerning
 from monitoring.state import STATE_FILE, read_state
 from monitoring.status import status
 from risk.limit_usage import Frees, Remedy
-from risk.model import Verdict
+from risk.model import ABOVE_DECIDED_FRAC, Verdict
 from strategies.remedies import remedy_for
 
 LATEST = 20
@@ -272,12 +272,13 @@ def _remedy(verdict: Verdict, decision: DecisionRow) -> Remedy | None:
 
 def _at_the_quote(decision: DecisionRow) -> str:
     """What would have kept the size that the rules had approved."""
+    most = f"{ABOVE_DECIDED_FRAC:.0%} more than when it was decided, and no more than each cap allows"
     if decision.price is None:
-        return "a lower quote: what an order costs does not exceed what was approved"
-    approved = f"{decision.final * decision.price:,.2f} USD"
+        return f"a lower quote: an order costs at most {most}"
+    decided = f"{decision.final * decision.price:,.2f} USD"
     return (
-        f"a lower quote: an order costs at most the {approved} that were approved for {plain_digits(decision.final)} "
-        f"at {decision.price:,.2f}, limit, slippage and fees included"
+        f"a lower quote: {plain_digits(decision.final)} cost {decided} at {decision.price:,.2f}, and an order costs at "
+        f"most {most}; limit, slippage and fees included"
     )
 
 

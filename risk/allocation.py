@@ -62,12 +62,13 @@ class Allocation(RiskModule):
             return self.refuse(proposal, code, rank=proposal.rank, batch=proposal.batch, most=most)
         # A rank beyond the stated batch counts as a batch of that size: the stricter of the two readings.
         each = allocation_fraction(max(proposal.batch, proposal.rank, 1), self.config)
-        allowed = affordable(each * book.equity, proposal.price, self.config.lot)
+        most_usd = each * book.equity
+        allowed = affordable(most_usd, proposal.price, self.config.lot)
         inputs = {"batch": proposal.batch, "rank": proposal.rank, "each_frac": each, "equity": book.equity}
         if allowed >= proposal.quantity:
-            return self.keep(proposal, **inputs)
+            return self.keep(proposal, most_usd, **inputs)
         code = f"ALLOCATION: {each:.2%} of equity each, {proposal.batch} signals"
-        return self.shrink(proposal, allowed, code, **inputs)
+        return self.shrink(proposal, allowed, code, most_usd, **inputs)
 
 
 def allocation_fraction(count: int, config: Allocation.Config | None = None) -> float:

@@ -65,7 +65,7 @@ class CashBuffer(RiskModule):
         free = book.free_cash - config.buffer_frac * book.equity
         inputs = {"free_cash": book.free_cash, "equity": book.equity, "spendable": free}
         if proposal.notional <= free:
-            return self.keep(proposal, **inputs)
+            return self.keep(proposal, free, **inputs)
         fits = min(affordable(free, proposal.price, config.lot), proposal.quantity)
         # A book without positive equity leaves nothing free, so fits is 0 and the ratio is not needed.
         share = fits * proposal.price / book.equity if fits > 0 else 0.0
@@ -76,7 +76,7 @@ class CashBuffer(RiskModule):
             )
             return self.refuse(proposal, code, warning=True, **inputs)
         code = f"CASH_BUFFER: {fits:g} of {proposal.quantity:g} fit above the {config.buffer_frac:.0%} buffer"
-        return self.shrink(proposal, fits, code, **inputs)
+        return self.shrink(proposal, fits, code, free, **inputs)
 
     def status(self, book: Book, market: Market) -> str:
         """What may still be spent above the buffer."""

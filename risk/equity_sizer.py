@@ -34,8 +34,9 @@ class PositionSize:
     """How many shares, and which cap decided.
 
     ``notional`` and ``risk_dollars`` in USD are those of ``shares``; ``by_risk`` and ``by_notional``
-    are what each cap alone would allow. ``capped`` tells that the notional cap was the smaller one,
-    ``cap_reason`` is then ``"notional"`` and else empty.
+    are what each cap alone would allow, ``most_usd`` what the position may cost by both before whole lots.
+    ``capped`` tells that the notional cap was the smaller one, ``cap_reason`` is then ``"notional"`` and
+    else empty.
     """
 
     shares: float
@@ -45,6 +46,7 @@ class PositionSize:
     cap_reason: str
     by_risk: float
     by_notional: float
+    most_usd: float
 
 
 def calculate_position_size(
@@ -134,6 +136,9 @@ def calculate_position_size(
         cap_reason="notional" if capped else "",
         by_risk=by_risk,
         by_notional=by_notional,
+        # A stop moves along with the quote: at most in proportion to it.
+        most_usd=size_multiplier
+        * min(account_equity * max_notional_pct, account_equity * risk_pct * entry_price / risk_per_share),
     )
 
 
@@ -180,7 +185,7 @@ def size(proposal: Proposal, book: Book, config: SizingConfig) -> Verdict:
         code = f"EQUITY_SIZER: {after:g} shares, {share:.1%} of equity, cut by {' and '.join(causes)}"
     else:
         code = "OK"
-    return Verdict(NAME, code, before, after, inputs)
+    return Verdict(NAME, code, before, after, inputs, most_usd=sized.most_usd)
 
 
 def remedy_for(verdict: Verdict, price: float) -> Remedy:

@@ -101,7 +101,7 @@ class ExposureBudget(RiskModule):
         if spent is None:
             return self.refuse(proposal, "EXPOSURE_BUDGET: no budget known")
         waiting = [p for symbol, p in book.pending.items() if symbol != proposal.symbol]
-        promised = sum(p.notional for p in waiting)
+        promised = sum(p.approved_usd for p in waiting)
         # The filled part of an entry that is still working is charged already, and it is one position.
         coming = sum(p.symbol not in book.positions for p in waiting)
         day_positions, week_positions = spent.day_positions + coming, spent.week_positions + coming
@@ -122,15 +122,17 @@ class ExposureBudget(RiskModule):
             return self.refuse(proposal, f"EXPOSURE_BUDGET: {week}", **inputs)
 
         # One by one: the smaller of two rooms is not defined where one of them is not a number.
-        by_day = affordable(day_limit - day_usd, proposal.price, config.lot)
-        by_week = affordable(week_limit - week_usd, proposal.price, config.lot)
+        left_of_day, left_of_week = day_limit - day_usd, week_limit - week_usd
+        by_day = affordable(left_of_day, proposal.price, config.lot)
+        by_week = affordable(left_of_week, proposal.price, config.lot)
+        most = left_of_day if left_of_day < left_of_week else left_of_week
         fits = min(by_day, by_week)
         warns = week_positions >= config.week_positions_warn
         if warns:
             inputs["warning"] = True
         if fits >= proposal.quantity:
             code = f"EXPOSURE_BUDGET: {week}" if warns else "OK"
-            return Verdict(self.name, code, proposal.quantity, proposal.quantity, inputs)
+            return Verdict(self.name, code, proposal.quantity, proposal.quantity, inputs, most_usd=most)
         if by_day <= by_week:
             reading = f"day {day_usd:.2f} of {day_limit:.2f} USD deployed"
         else:
@@ -140,7 +142,7 @@ class ExposureBudget(RiskModule):
             code = f"EXPOSURE_BUDGET: {reading}, what fits is below {config.min_position_frac:.1%} of equity"
             return self.refuse(proposal, code, **inputs)
         code = f"EXPOSURE_BUDGET: {reading}, {fits:g} of {proposal.quantity:g} fit"
-        return self.shrink(proposal, fits, f"{code}, {week}" if warns else code, **inputs)
+        return self.shrink(proposal, fits, f"{code}, {week}" if warns else code, most, **inputs)
 
     def status(self, book: Book, market: Market) -> str:
         """What day and week have spent of what they may."""

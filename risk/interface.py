@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar
 
@@ -138,11 +139,16 @@ class RiskModule:
         """Sessions that a halt of this module lasts, the one in which it began counted."""
         return 1
 
-    def keep(self, proposal: Proposal, **inputs: Any) -> Verdict:
-        return Verdict(self.name, "OK", proposal.quantity, proposal.quantity, inputs)
+    def keep(self, proposal: Proposal, most_usd: float = math.inf, /, **inputs: Any) -> Verdict:
+        """Nothing is taken off; ``most_usd`` is what the position may cost, where the rule limits that."""
+        return Verdict(self.name, "OK", proposal.quantity, proposal.quantity, inputs, most_usd=most_usd)
 
-    def shrink(self, proposal: Proposal, quantity: float, code: str, **inputs: Any) -> Verdict:
-        return Verdict(self.name, code, proposal.quantity, min(quantity, proposal.quantity), inputs)
+    def shrink(
+        self, proposal: Proposal, quantity: float, code: str, most_usd: float = math.inf, /, **inputs: Any
+    ) -> Verdict:
+        """Fewer shares, at most ``quantity``; ``most_usd`` as for ``keep``."""
+        after = min(quantity, proposal.quantity)
+        return Verdict(self.name, code, proposal.quantity, after, inputs, most_usd=most_usd)
 
     def refuse(self, proposal: Proposal, code: str, **inputs: Any) -> Verdict:
         return Verdict(self.name, code, proposal.quantity, 0, inputs)

@@ -190,6 +190,7 @@ class InverseHedge(RiskModule):
                 quantity=quantity,
                 reason=f"{share:.0%} of gauges have RSI > {config.overbought:g} ({listed}): {why}",
                 role="hedge",
+                room_usd=min(size, room),
             )
         ]
 
@@ -272,7 +273,7 @@ class InverseHedge(RiskModule):
                 values[symbol] = abs(position.quantity) * price
         for symbol, pending in book.pending.items():
             if self._counts(pending, market):
-                values[symbol] = values.get(symbol, 0.0) + pending.notional
+                values[symbol] = values.get(symbol, 0.0) + pending.approved_usd
         return values
 
     def _room(self, book: Book, market: Market) -> float:

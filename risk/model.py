@@ -134,13 +134,18 @@ class ChangedByCopy:
         return after
 
 
+ABOVE_DECIDED_FRAC = 0.05
+"""So much more than at the price of the decision an entry may cost at the quote, as far as every cap leaves it room."""
+
+
 @dataclass(frozen=True)
 class Proposal(ChangedByCopy):
     """One wish to open a position, as a signal or the hedger states it.
 
     ``quantity`` is what is still allowed: sizing sets it, every verdict can only keep, shrink or
-    refuse it. ``batch`` is how many A+ proposals came in this scan and ``rank`` the place of this
-    one in it (1 is best); both are 1 for a hedge.
+    refuse it. ``room_usd`` is the tightest amount that a rule allows it to cost, 0 where none is known:
+    whole lots leave a part of it, which a higher quote may use. ``batch`` is how many A+ proposals came
+    in this scan and ``rank`` the place of this one in it (1 is best); both are 1 for a hedge.
     """
 
     symbol: str
@@ -158,10 +163,18 @@ class Proposal(ChangedByCopy):
     rank: int = 1
     batch: int = 1
     size_multiplier: float = 1.0
+    room_usd: float = 0.0
 
     @property
     def notional(self) -> float:
+        """USD at the price of the decision."""
         return self.quantity * self.price
+
+    @property
+    def approved_usd(self) -> float:
+        """USD that the position may cost at the quote of its order, and that is promised until then."""
+        notional = self.notional
+        return max(notional, min(self.room_usd, notional * (1 + ABOVE_DECIDED_FRAC)))
 
     @property
     def risk_per_share(self) -> float:
@@ -170,6 +183,13 @@ class Proposal(ChangedByCopy):
     def resized(self, quantity: float) -> Proposal:
         """The same wish for another quantity."""
         return self if quantity == self.quantity else self.changed(quantity=quantity)
+
+    def judged(self, verdict: Verdict) -> Proposal:
+        """What a verdict leaves of the wish."""
+        room = verdict.most_usd if verdict.most_usd < self.room_usd else self.room_usd
+        if room == self.room_usd:
+            return self.resized(verdict.after)
+        return self.changed(quantity=verdict.after, room_usd=room)
 
     def placed(self, rank: int, batch: int) -> Proposal:
         """The same wish at a place of its scan."""
@@ -182,6 +202,7 @@ class Verdict:
 
     ``code`` starts with a fixed word (``SECTOR_CAP``) and may go on after a colon with the reading
     (``SECTOR_CAP: crypto_adjacent 3/3``). ``until`` is set when the refusal ends at a known time.
+    ``most_usd`` is what the position may cost by this rule, at whatever price; endless where it does not limit that.
     """
 
     module: str
@@ -190,6 +211,7 @@ class Verdict:
     after: float
     inputs: Mapping[str, Any] = field(default_factory=dict)
     until: datetime | None = None
+    most_usd: float = math.inf
 
     @property
     def word(self) -> str:
@@ -403,7 +425,7 @@ class Book(ChangedByCopy):
 
     @property
     def promised_cash(self) -> float:
-        return sum(p.notional for p in self.pending.values())
+        return sum(p.approved_usd for p in self.pending.values())
 
     @property
     def free_cash(self) -> float:

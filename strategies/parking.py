@@ -56,7 +56,7 @@ class Parking:
         """
         for module in self._sweeps:
             # What the gate keeps is touched by nobody.
-            free = book.free_cash - sum(p.notional for p in plan.entries) - self._kept_frac * book.equity
+            free = book.free_cash - sum(p.approved_usd for p in plan.entries) - self._kept_frac * book.equity
             short = -free if plan.entries else 0.0
             if short > 0:
                 sales = module.raise_cash(short, book, market)

@@ -338,7 +338,8 @@ class Pipeline:
         votes = () if candidate is None else self.ensemble.verdicts(candidate, first.before)
         verdicts = [*votes, first]
         proposed = first.after
-        proposal = proposal.resized(proposed)
+        # A module's own proposal may come with the room that it leaves; a signal's has none yet.
+        proposal = proposal.changed(room_usd=proposal.room_usd or math.inf).judged(first)
         for module in self._reviewers:
             if proposal.quantity <= 0:
                 break
@@ -348,7 +349,7 @@ class Pipeline:
             if after != verdict.after:
                 verdict = replace(verdict, after=after)
             verdicts.append(verdict)
-            proposal = proposal.resized(verdict.after)
+            proposal = proposal.judged(verdict)
         scan.decisions.append(Decision(book.time, proposal, proposed, tuple(verdicts)))
         if proposal.quantity <= 0:
             return False

@@ -191,7 +191,7 @@ class BacktestDesk:
                 self.broker.modify_order(w.order, stop_price=stop)
 
     def _enter(self, proposal: Proposal) -> None:
-        """Bracket at the quote: the levels move with it, the notional that was approved does not grow."""
+        """Bracket at the quote: the levels move with it, and it costs at most what was approved."""
         quote = self.broker.quote(proposal.symbol)
         model = self.broker.fill_model
         if not self.broker.quoted(proposal.symbol):

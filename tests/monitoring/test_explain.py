@@ -64,8 +64,8 @@ def test_a_size_that_the_quote_cut_is_not_blamed_on_the_sizer_alone(source, reas
     (entry,) = source.entries_of(decision)
     told = story(decision, [replace(entry, quantity=60, reason=reason)])
     assert (told.bound_by, told.cut) == ("equity_sizer: notional", "61 became 60 at the quote 171.2500")
-    approved = f"{decision.final * decision.price:,.2f} USD that were approved for 61 at {decision.price:,.2f}"
-    assert told.cut_change.startswith("a lower quote: ") and approved in told.cut_change
+    decided = f"a lower quote: 61 cost {decision.final * decision.price:,.2f} USD at {decision.price:,.2f}, and "
+    assert told.cut_change.startswith(decided) and "at most 5% more" in told.cut_change
     out = io.StringIO()
     show(PlainConsole(file=out, width=300), Explanation("AMD", "symbol", (told,), ()), everything=False)
     lines = out.getvalue().splitlines()

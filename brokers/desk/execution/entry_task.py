@@ -128,4 +128,5 @@ def together(wishes: Sequence[Proposal]) -> Proposal:
         sum(wish.quantity * level for wish, level in zip(wishes, levels, strict=True)) / total
         for levels in zip(*((wish.price, wish.stop, wish.target) for wish in wishes), strict=True)
     )
-    return replace(first, quantity=total, price=price, stop=stop, target=target)
+    room = sum(wish.approved_usd for wish in wishes)
+    return replace(first, quantity=total, price=price, stop=stop, target=target, room_usd=room)
