@@ -33,11 +33,14 @@ class AccountFigures:
     ----------
     at_start : Decimal or None
         Equity as it was read before the desk began to look, USD.
+    first_counts : bool
+        Whether the first reading counts by itself where nothing was read before it.
     """
 
     def __init__(self, local: Callable[[float], float]) -> None:
         self._local = local
         self.at_start: Decimal | None = None
+        self.first_counts = True
         self._odd: Decimal | None = None
         self._odd_at = 0.0
 
@@ -61,19 +64,20 @@ class AccountFigures:
             It is far from what was known, and no other reading agrees with it yet.
         """
         before = self.at_start if known is None else known
-        if before is None or _near(read.equity, before):
+        if self.first_counts if before is None else _near(read.equity, before):
             if self._odd is not None:
                 log.warning("equity is %.2f USD; the reading of %.2f did not come again", read.equity, self._odd)
             self._odd = None
             return read
+        after = "" if before is None else f" after {before:,.2f}"
         if self._odd is None or not _near(read.equity, self._odd):
             self._odd, self._odd_at = read.equity, time.monotonic()
         elif self.waits_s == 0:
             self._odd = None
-            log.info("equity is %.2f USD after %.2f, by two readings", read.equity, before)
+            log.info("equity is %.2f USD%s, by two readings", read.equity, after)
             return read
         raise AccountUnreadable(
-            f"equity {read.equity:,.2f} USD after {before:,.2f} is read again before it counts",
+            f"equity {read.equity:,.2f} USD{after} is read again before it counts",
             replace(read, equity=NOTHING, cash=NOTHING),
         )
 

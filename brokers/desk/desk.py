@@ -20,6 +20,7 @@ from brokers.desk.reconcile.budget_keeper import BudgetKeeper
 from brokers.desk.trading_parts import FLATTEN, TradingParts
 from brokers.desk.venue_looks import VenueLooks
 from brokers.desk.venue_snapshot import VenueSnapshot
+from brokers.desk.venue_state import QUOTE_S
 from brokers.journal import IllegalTransition, JournalConflict
 from brokers.network.time_budget import uncounted
 from brokers.order_types import RefusalCode
@@ -34,6 +35,8 @@ STEP_S = 8.0
 LOOK_FRAC = 0.75
 """Of a step: a look that hangs leaves the rest to what goes on without one."""
 FRESH_S = 1.0
+ACCOUNT_READINGS = 2
+"""More readings of an account whose equity is in doubt: of two that differ a third tells which is true."""
 CROWDED = "own rate limit: iterations give way to the watch over stops"
 
 log = logging.getLogger(__name__)
@@ -129,15 +132,17 @@ class LiveDesk:
 
         Nobody waits for it but this iteration: stops are looked after meanwhile.
         """
-        if (wait_s := self.state.figures.waits_s) is None:
-            return
-        with uncounted():
-            time.sleep(wait_s)
-        with self.lock, self.state.time_budget(STEP_S):
-            try:
-                self.looks.see_account()
-            except VenueError as error:
-                log.info("the account was not read again: %s", error)
+        for _ in range(ACCOUNT_READINGS):
+            if (wait_s := self.state.figures.waits_s) is None:
+                return
+            with uncounted():
+                time.sleep(wait_s)
+            with self.lock, self.state.time_budget(QUOTE_S):
+                try:
+                    self.looks.see_account()
+                except VenueError as error:
+                    log.info("the account was not read again: %s", error)
+                    return
 
     def end_parts(self) -> None:
         """Cancel entries that are known to have filled in part, without a look."""

@@ -47,8 +47,10 @@ journal. A cancel that takes six seconds, and shares that come back five seconds
 """
 LEAVE_WITHIN_S = PROTECT_WITHIN_S + STOP_WITHIN_S + CLOSE_WITHIN_S
 """All of them together: what goes on then hangs."""
-ACCOUNT_WITHIN_S = 2.0
-"""Of the first of them, what is left of it, for the account as it is after the last fills."""
+ACCOUNT_WITHIN_S = 6.0
+"""Of the first of them, what is left of it, for the account as it is after the last fills: a request, and a second one
+three seconds later where equity is far from what was read last.
+"""
 HISTORY_S = 30.0
 """Longest time for reading the history of bars ahead of the first iteration; what is missing then comes later."""
 MINUTE_S = 60.0
@@ -120,18 +122,24 @@ class LiveAccount:
 
 
 def see_account(desk: LiveDesk, within_s: float) -> None:
-    """Read the account at the end, one request; the last state, the summary and the track record show it.
+    """Read the account at the end, one request or two; the last state, the summary and the track record show it.
 
     They do without it, so that it may fail.
     """
-    if not desk.lock.acquire(timeout=within_s):
-        return
-    try:
-        desk.see_last_account(within_s)
-    except Exception as error:
-        log.info("leaving: equity and cash are as they were before the last fills (%s)", error)
-    finally:
-        desk.lock.release()
+    ends = time.monotonic() + within_s
+    while (left := ends - time.monotonic()) > 0 and desk.lock.acquire(timeout=left):
+        try:
+            desk.see_last_account(left)
+        except Exception as error:
+            log.info("leaving: equity and cash are as they were before the last fills (%s)", error)
+            return
+        finally:
+            desk.lock.release()
+        if (wait_s := desk.state.figures.waits_s) is None:
+            return
+        time.sleep(min(wait_s, max(0.0, ends - time.monotonic())))
+    if unreadable := desk.state.view.account_unreadable:
+        log.warning("leaving: equity and cash are as they were read before (%s)", unreadable)
 
 
 def open_live(broker: LiveBroker, settings: Settings, session: TradingSession, submit: bool = True) -> LiveAccount:
@@ -153,7 +161,8 @@ def open_live(broker: LiveBroker, settings: Settings, session: TradingSession, s
     quotes = QuoteReader(venue, settings.live.entry.max_quote_age_s, stream)
     journal.begin_run(session.mode, settings.strategy, session.profile, settings.config_hash)
     core = assemble(venue, journal, settings, quotes.newest, session.admission)
-    core.state.figures.at_start = session.equity_at_start
+    figures = core.state.figures
+    figures.at_start, figures.first_counts = session.equity_at_start, session.equity_at_start is not None
     feed = LiveFeed(
         venue,
         tuple(dict.fromkeys([*pipeline.symbols(), settings.universe.benchmark])),

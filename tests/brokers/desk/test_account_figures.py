@@ -10,6 +10,7 @@ import pytest
 
 from brokers.desk import account_figures
 from brokers.desk.account_figures import AccountFigures
+from brokers.desk.lifecycle.wiring import see_account
 from brokers.venue_errors import AccountUnreadable
 from brokers.venue_values import VenueAccount
 from risk.drawdown_halt import DrawdownHalt
@@ -135,3 +136,40 @@ def test_what_answers_at_once_confirms_nothing_and_readings_that_jump_never_coun
     assert (read(figures, 201), figures.waits_s) == (201, None)
     assert read(figures, 0, known=0) == 0 and read(figures, 5, known=0) is None
     assert read(AccountFigures(float), 7, known=None) == 7
+
+
+def test_a_first_reading_after_a_start_without_figures_needs_a_second_one(scene):
+    scene.state.figures.first_counts = False
+    answers(scene, "500000")
+    scene.desk.look()
+    assert scene.state.view.account_time is None
+    assert scene.desk.reconcile().session_open_equity == 100_000
+    assert scene.journal.halts(TODAY) == frozenset()
+
+
+@pytest.mark.parametrize("wrong", [(), ("50000",)])
+def test_a_run_that_ends_after_a_fall_tells_and_keeps_what_two_readings_show(scene, wrong, monkeypatch):
+    for symbol in ("AAPL", "MSFT", "NVDA", "PLTR"):
+        scene.enter(symbol, 180)
+        scene.settle(2)
+    before = scene.desk.reconcile().equity
+    scene.pass_time(1800, AAPL=90, MSFT=90, NVDA=90, PLTR=90)
+    for _ in range(3):
+        scene.desk.tick()
+        scene.pass_time(2)
+    assert scene.state.equity == before
+    answers(scene, *wrong)
+    see_account(scene.desk, 6.0)
+    last = float(scene.exchange.account()["equity"])
+    assert last < 0.95 * before
+    assert scene.desk.record.equity[-1].equity == pytest.approx(last) == pytest.approx(scene.state.equity)
+
+
+def test_an_end_without_time_for_a_second_reading_says_so(scene, caplog):
+    held(scene)
+    scene.desk.reconcile()
+    scene.state.figures = AccountFigures(lambda seconds: 60.0)
+    answers(scene, "50000")
+    see_account(scene.desk, 0.2)
+    assert "as they were read before (equity 50,000.00 USD after" in caplog.text
+    assert scene.desk.record.equity[-1].equity > 90_000
