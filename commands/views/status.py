@@ -181,6 +181,8 @@ def _screen(found: Status) -> Any:
         today = f"May be bought by the next decision, {state.book_time.astimezone(NEW_YORK_ZONE):%Y-%m-%d %H:%M}"
         this_week = "In its week"
     parts += [Text(f"{today}: {_buyable(found.today)}"), Text(f"{this_week}: {week}")]
+    if state.book_time is not None and not state.of_backtest:
+        parts.append(Text(f"Limits as the last iteration found them, {_clock(state.book_time)}:"))
     parts.append(_limits(found))
     return Group(*parts)
 

@@ -38,6 +38,7 @@ def said(capsys, *argv: object, status: int = 0) -> str:
 def test_status_says_what_is_held_lost_left_and_halted(state, capsys):
     write_state(state / STATE_FILE, trader_state())
     text = said(capsys, "status", "--state-dir", state)
+    assert "Limits as the last iteration found them, " in text
     for words in ("running, paper, active", "equity 105,000.00", "If all stops fire: 325.00 USD, 0.31% of equity",
                   "Without a stop: 1,848.00 USD in AMD",
                   "today: 10,500.00 USD in 1 position, bound by equity_sizer, one position",
