@@ -54,6 +54,7 @@ def whatif(
     """
     refuse_beside_run(end, state, chosen)
     from commands.screen import console, show_json
+    from monitoring.shock_names import unheld
     from monitoring.whatif import named_shocks, what_if
 
     printer = console(screen.json)
@@ -68,12 +69,15 @@ def whatif(
     else:
         over = end_of_run(end, keys, screen)
         held, closes, told = over.state, over.closes, over.state.ended
+    idle = unheld(held, wanted, [text.partition("=")[0] for text in sector])
     answer = what_if(held, wanted, closes)
     if screen.json:
-        show_json(document(answer))
+        show_json({**document(answer), "moves_nothing": idle})
         return 0
     if told:
         printer.print(told, style="yellow", highlight=False)
+    for words in idle:
+        printer.print(words, style="yellow", highlight=False)
     _print(answer, printer)
     return 0
 
