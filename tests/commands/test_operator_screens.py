@@ -52,6 +52,12 @@ def test_status_says_what_is_held_lost_left_and_halted(state, capsys):
     write_state(state / STATE_FILE, trader_state())
 
 
+def test_a_day_s_result_that_rounds_to_zero_has_no_sign(capsys, tmp_path):
+    small_folder(tmp_path / "state")
+    write_state(tmp_path / "state" / STATE_FILE, trader_state(session_open_equity=105_000.08))
+    assert ", today -0.08 (0.00%)" in said(capsys, "status", "--state-dir", tmp_path / "state")
+
+
 def test_where_nothing_has_a_stop_no_loss_at_stops_is_told(capsys, tmp_path):
     (ours,) = trader_state().positions
     small_folder(tmp_path / "state")
