@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -195,7 +195,7 @@ def test_short_or_absent_cache_is_refused_when_yahoo_is_away(cache):
 
 
 def test_a_script_is_told_of_bars_of_its_own_and_of_no_option_that_it_lacks(cache):
-    source = SimpleNamespace(SOURCE="YAHOO", auto_adjust=False, datetime_end=datetime(2023, 6, 30))
+    source = SimpleNamespace(SOURCE="YAHOO", auto_adjust=False, datetime_end=datetime(2023, 6, 30, tzinfo=UTC))
     with pytest.raises(Refusal, match=r"or give bars of your own with PandasDataBacktesting and pandas_data$"):
         table_of(source, ("AAA",))
 
