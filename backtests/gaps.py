@@ -9,7 +9,7 @@ from datetime import datetime
 import numpy as np
 import pandas as pd
 
-from backtests.data.bar_notes import SPLIT, found_jumps
+from backtests.data.bar_notes import SPLIT, found_jumps, gaps_told
 from backtests.reports.metrics import ALWAYS_OPEN_PER_YEAR, sessions_per_year
 from brokers.record import RunRecord
 from config.reading.error_messages import some
@@ -104,12 +104,7 @@ def gap_notes(
         notes.append(
             f"the benchmark {benchmark} has no bar in {_days(missing[benchmark])}: its figures leave these sessions out"
         )
-    count = sum(map(len, missing.values()))
-    first = min(missing, key=lambda symbol: missing[symbol][0])
-    notes.append(
-        f"gaps: {counted(count, 'session')} without a bar of {some(list(missing))}, first {first} "
-        f"{missing[first][0]:%Y-%m-%d}"
-    )
+    notes.append(gaps_told(missing))
     return tuple(notes)
 
 

@@ -27,7 +27,7 @@ ZONES = {"America/New_York": "New York", "UTC": "UTC"}
 SHOWN = 5
 """Symbols whose first and last bars the screen shows."""
 
-app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, no_args_is_help=True)
+app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
 
 
 class DateOrder(StrEnum):

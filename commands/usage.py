@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from typer.exceptions import TyperException
 
@@ -19,6 +20,7 @@ LONGEST_WORD = 80
 FOLDERS = frozenset({"--state-dir", "--out", "--dir", "--folder", "--run"})
 """Options of other commands that name a folder, which some take as an argument of its own."""
 FOLDER_PLACES = frozenset({"PLACE", "FOLDER", "DIR", "BUNDLE"})
+_UNKNOWN_COMMAND = re.compile(r"No such command '(.*?)'\.", re.DOTALL)
 _NEEDS = re.compile(r"Option '([^']+)' requires an argument")
 
 
@@ -55,12 +57,25 @@ def _sentence(error: TyperException) -> str:
         return f"{word} is not an argument; {near(word, known)}"
     if found := _EXTRA.search(text):
         return f"{found[1].split(' ')[0][:LONGEST_WORD]} is not an argument; see --help"
+    if commands := _commands(error):
+        context: Any = getattr(error, "ctx", None)
+        if found := _UNKNOWN_COMMAND.match(text):
+            return f"{found[1][:LONGEST_WORD]} is not a command of {context.info_name}; {near(found[1], commands)}"
+        if text.startswith("Missing command"):
+            return f"{context.info_name} needs a command: {' or '.join(commands)}; see --help"
     if text.startswith("Missing "):
         name = _name(error)
         return f"{name} is missing; see --help"
     if name := _name(error):
         return f"argument {name}: {error.message.removeprefix('Value error, ').rstrip('.')}; see --help"
     return f"{text[:1].lower()}{text[1:].rstrip('.')}; see --help"
+
+
+def _commands(error: TyperException) -> list[str]:
+    """The commands of the command that has commands of its own; none of another."""
+    context = getattr(error, "ctx", None)
+    listed = None if context is None else getattr(context.command, "list_commands", None)
+    return [] if listed is None else list(listed(context))
 
 
 def _name(error: TyperException) -> str:

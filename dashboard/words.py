@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
+from config.values import counting
 from config.values.counting import plain_digits
 from config.values.markets import NEW_YORK_ZONE
 from strategies.selection_words import code_in_words
@@ -21,7 +22,7 @@ def usd(value: float | None, digits: int = 2) -> str:
 
 def signed(value: float | None, digits: int = 2) -> str:
     """A number with its sign."""
-    return NONE if _none(value) else f"{value:+z,.{digits}f}"
+    return NONE if _none(value) or value is None else counting.signed(value, f",.{digits}f")
 
 
 def share(value: float | None, digits: int = 1) -> str:
@@ -31,7 +32,7 @@ def share(value: float | None, digits: int = 1) -> str:
 
 def signed_share(value: float | None, digits: int = 2) -> str:
     """The same with its sign."""
-    return NONE if _none(value) else f"{value:+z.{digits}%}"
+    return NONE if _none(value) or value is None else counting.signed(value, f".{digits}%")
 
 
 def price(value: float | None) -> str:
@@ -48,7 +49,7 @@ def quantity(value: float | None) -> str:
 
 def multiple(value: float | None) -> str:
     """A multiple of the risk taken."""
-    return NONE if _none(value) else f"{value:+z.2f} R"
+    return NONE if _none(value) or value is None else f"{counting.signed(value, '.2f')} R"
 
 
 def moment(value: datetime | None, seconds: bool = True) -> str:

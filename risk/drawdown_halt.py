@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from config.values.counting import signed
 from market.market import Market
 from risk.interface import ModuleConfig, RiskModule
 from risk.limit_usage import Limit
@@ -59,7 +60,7 @@ class DrawdownHalt(RiskModule):
         if not opening > 0:
             return ""
         halted = "; halted for this session" if self.name in book.halted or tripped(book, self.config) else ""
-        return f"today {book.equity / opening - 1:+.2%}, entries stop below -{most:.1%}{halted}"
+        return f"today {signed(book.equity / opening - 1, '.2%')}, entries stop below -{most:.1%}{halted}"
 
     def review(self, proposal: Proposal, book: Book, market: Market) -> Verdict:
         """Refuse while halted, when this reading halts, and where there is no reading."""

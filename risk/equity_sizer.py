@@ -182,7 +182,7 @@ def size(proposal: Proposal, book: Book, config: SizingConfig) -> Verdict:
         multiplier = f"multiplier {proposal.size_multiplier:g}" if proposal.size_multiplier < 1 else ""
         causes = [cause for cause in (sized.cap_reason, multiplier) if cause] or ["risk"]
         share = after * proposal.price / book.equity
-        code = f"EQUITY_SIZER: {after:g} shares, {share:.1%} of equity, cut by {' and '.join(causes)}"
+        code = f"EQUITY_SIZER: {share_count(after)}, {share:.1%} of equity, cut by {' and '.join(causes)}"
     else:
         code = "OK"
     return Verdict(NAME, code, before, after, inputs, most_usd=sized.most_usd)

@@ -51,6 +51,7 @@ SLIPS = {
 """Parts that other languages have, and what they are called here."""
 PERCENT = re.compile(r"[\d.]+\s*%(?!\s*[\w(])")
 FRACTION_OF_BARS = re.compile(r"[A-Za-z]\w*_\d+\.\d+")
+_GLUED = re.compile(r"(.*[a-z])(\d+)")
 _WORD = re.compile(r"(.+?)((?:_\d+)*)")
 
 Evaluate = Callable[[Market], np.ndarray]
@@ -195,7 +196,12 @@ def _feature(name: str) -> str:
 def _meant(word: str, numbers: str) -> str:
     """The nearest name with the numbers that were written, where one is really near; else where all names are."""
     own = forms()
-    near = difflib.get_close_matches(word.lower(), [*FIELDS, *own, *known()], n=1, cutoff=NEAR)
+    names = [*FIELDS, *own, *known()]
+    near = difflib.get_close_matches(word.lower(), names, n=1, cutoff=NEAR)
+    # Numbers are often written without the line before them, which makes a short word look like another.
+    if (glued := _GLUED.fullmatch(word.lower())) and (glued[1] in names or not near):
+        near = difflib.get_close_matches(glued[1], names, n=1, cutoff=NEAR)
+        numbers = f"_{glued[2]}{numbers}"
     if not near:
         return f"all names are in {PAGE}"
     taken = "" if near[0] in FIELDS or own.get(near[0]) == near[0] else numbers

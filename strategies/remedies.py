@@ -13,7 +13,7 @@ from strategies.registry import RISK_MODULES
 _OTHERS: Mapping[str, Callable[[Verdict, float], Remedy]] = {
     equity_sizer.NAME: equity_sizer.remedy_for,
     policy_gate.NAME: policy_gate.remedy_for,
-    "desk": lambda verdict, price: Remedy("a quote at which what was decided can be sent; the code tells what it was"),
+    "desk": lambda verdict, price: _of_desk(verdict),
     "venue": lambda verdict, price: Remedy("what the broker's refusal says; it was not the rules"),
     "ensemble": lambda verdict, price: Remedy("agreement of more signals, or another signals.ensemble"),
     "pipeline": lambda verdict, price: Remedy(
@@ -33,6 +33,17 @@ def remedy_for(verdict: Verdict, price: float) -> Remedy:
         return Remedy(f"what {verdict.module} read, or its settings; the rule is not installed here")
     remedy: Remedy = module.remedy_for(verdict, price)
     return remedy
+
+
+def _of_desk(verdict: Verdict) -> Remedy:
+    if verdict.word == "DESK_SIZE":
+        return Remedy(
+            "a quote nearer the price that was decided on, or more equity: what was approved in USD has to buy the "
+            "smallest order at the quote, with slippage and fees"
+        )
+    if verdict.word == "DESK_QUOTE":
+        return Remedy("a price of the symbol at the moment at which the order is to be sent")
+    return Remedy("a quote at which what was decided can be sent; the code tells what it was")
 
 
 def _of_selection(verdict: Verdict) -> Remedy:

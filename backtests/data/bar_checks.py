@@ -14,7 +14,7 @@ from config.errors import Refusal
 from config.reading.error_messages import some
 from config.values.markets import NEW_YORK
 from market.bar_tables import DAILY_FROM_MINUTES, DAILY_RUN, DAILY_TO_MINUTES, spacings
-from market.bars import DAY_MINUTES, FARTHEST_TIMES, FIELDS, PRICES, ROUNDING_FRAC
+from market.bars import DAY_MINUTES, FARTHEST_TIMES, FIELDS, ROUNDING_FRAC
 from market.calendar import REGULAR_CLOSE, REGULAR_OPEN
 
 # Sessions close at full and half hours, half days included: daily stamps that differ by less are no session's.
@@ -23,6 +23,8 @@ CLOSING_STEP_S = 1_800
 # Naive times are New York's if more of them than this lie in the session there, and another zone's if that holds
 # nearly all of them: a file of the session's bars alone has one such zone.
 NEW_YORKS_FROM, ANOTHERS_FROM = 0.90, 0.98
+SEVERAL_FROM = 0.4
+"""Share of rows with another bar of a time, from which on they are of several symbols: half of them for two alike."""
 OTHER_ZONES = ("UTC", "America/Chicago", "Europe/London", "Europe/Berlin", "America/Los_Angeles", "Asia/Tokyo")
 
 
@@ -35,6 +37,12 @@ def check_order(frame: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, list[str
     """The bars in order of time, and a note where they were not; bars that are there twice are refused."""
     twice = frame.duplicated(["symbol", "datetime"])
     if twice.any():
+        other = twice & ~frame.duplicated()
+        if frame["symbol"].nunique() == 1 and other.mean() >= SEVERAL_FROM:
+            raise Refusal(
+                f"{path}: {_where(frame, twice)} is there twice, and so are most times, as if the rows of several "
+                "symbols were in it; head the column that names them symbol"
+            )
         raise Refusal(f"{path}: {_where(frame, twice)} is there twice; remove one of the rows")
     back = frame.groupby("symbol", observed=True)["datetime"].diff() < pd.Timedelta(0)
     if not back.any():
@@ -47,17 +55,21 @@ def _where(frame: pd.DataFrame, bad: pd.Series[Any]) -> str:
     return f"{bar['symbol']} {bar['datetime']:%Y-%m-%d %H:%M} at row {row_number(bad)}"
 
 
+def check_column(frame: pd.DataFrame, name: str, values: pd.Series[Any], path: Path) -> None:
+    """Refuse a column, called ``name`` in messages, with what can be no price, or no volume."""
+    bad = values.isin([np.inf, -np.inf]) | values.isna()
+    if bad.any():
+        raise Refusal(f"{path}: {name} of {_where(frame, bad)} is not a number; fill it or remove the row")
+    wrong = values < 0 if name == "volume" else values <= 0
+    if wrong.any():
+        what = "negative" if name == "volume" else "not above zero"
+        raise Refusal(f"{path}: {name} of {_where(frame, wrong)} is {what}; correct or remove the row")
+
+
 def check_numbers(frame: pd.DataFrame, path: Path) -> None:
     """Refuse bars that cannot be."""
     for name in FIELDS:
-        values = frame[name]
-        bad = values.isin([np.inf, -np.inf]) | values.isna()
-        if bad.any():
-            raise Refusal(f"{path}: {name} of {_where(frame, bad)} is not a number; fill it or remove the row")
-        wrong = values <= 0 if name in PRICES else values < 0
-        if wrong.any():
-            what = "not above zero" if name in PRICES else "negative"
-            raise Refusal(f"{path}: {name} of {_where(frame, wrong)} is {what}; correct or remove the row")
+        check_column(frame, name, frame[name], path)
     for name in ("low", "open", "close"):
         above = frame[name] > frame["high"] * (1 + ROUNDING_FRAC)
         if above.any():

@@ -6,7 +6,7 @@ And a last line without an end, behind which there may have been more.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -290,7 +290,15 @@ def gaps(frame: pd.DataFrame) -> list[str]:
             lacking[str(symbol)] = missing
     if not lacking:
         return []
-    count = sum(map(len, lacking.values()))
+    return [gaps_told(lacking)]
+
+
+def gaps_told(lacking: Mapping[str, pd.DatetimeIndex]) -> str:
+    """The note about the sessions that each symbol lacks; one that several lack is one session."""
+    days = set().union(*lacking.values())
+    alike = all(len(own) == len(days) for own in lacking.values())
     first = min(lacking, key=lambda symbol: lacking[symbol][0])
-    told = f"gaps: {counted(count, 'session')} without a bar of {some(list(lacking))}"
-    return [f"{told}, first {first} {lacking[first][0]:%Y-%m-%d}"]
+    return (
+        f"gaps: {counted(len(days), 'session')} without a bar of {'' if alike else 'one or more of '}"
+        f"{some(list(lacking))}, first {first} {lacking[first][0]:%Y-%m-%d}"
+    )

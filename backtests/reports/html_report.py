@@ -15,7 +15,7 @@ from backtests.reports.run_info import RunInfo
 from backtests.reports.size_limits import sizes_told
 from backtests.reports.summary_screen import CURVE, curve_values, trading_values
 from brokers.record import RunRecord
-from config.values.counting import counted
+from config.values.counting import counted, signed
 from config.values.printable import shown
 
 
@@ -79,7 +79,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["money"] = lambda value: f"{value:+,.2f}"
+    environment.filters["money"] = lambda value: signed(value, ",.2f")
     environment.filters["share"] = lambda value: f"{value:.1%}"
     environment.filters["two"] = lambda value: "–" if value is None else f"{value:,.2f}"
     environment.filters["day"] = lambda value: f"{value:%Y-%m-%d %H:%M}"

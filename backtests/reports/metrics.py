@@ -16,6 +16,7 @@ import pandas as pd
 from backtests.rounding import NIL_DEVIATION
 from brokers.backtest.matching import DAYS_A_YEAR as INTEREST_DAYS
 from brokers.record import EquityRow, RunRecord, TradeRecord
+from config.values.counting import zero_unsigned
 from market.trading_day import days_of
 
 Figure = float | int | None
@@ -117,7 +118,7 @@ def for_people(figures: Mapping[str, Figure]) -> dict[str, Figure]:
 
 def figure_text(value: Figure, form: str) -> str:
     """A figure for a reader; a dash for what is not defined."""
-    return "–" if value is None else form.format(value)
+    return "–" if value is None else zero_unsigned(form.format(value))
 
 
 def protected_text(share: Figure, form: str, bare_s: float) -> str:

@@ -18,7 +18,7 @@ from backtests.reports.run_files import TRADE_PAGES
 from backtests.reports.run_info import RunInfo
 from backtests.reports.size_limits import sizes_told
 from brokers.record import RunRecord, TradeRecord
-from config.values.counting import counted
+from config.values.counting import counted, signed
 from monitoring.record_table import Column, RecordTable
 
 WIDTH = 96
@@ -189,7 +189,7 @@ def _exits(trades: list[TradeRecord]) -> Table:
     table.add_column("profit, USD", justify="right")
     for reason, count in _ranked(Counter(trade.exit_reason or "no reason" for trade in trades)):
         profit = sum(trade.pnl for trade in trades if (trade.exit_reason or "no reason") == reason)
-        table.add_row(reason, f"{count:,d}", f"{profit:+,.0f}", style="red" if profit < 0 else "")
+        table.add_row(reason, f"{count:,d}", signed(profit, ",.0f"), style="red" if profit < 0 else "")
     _rest(table, len({trade.exit_reason for trade in trades}), "reasons")
     return table
 
@@ -205,7 +205,7 @@ def _groups(noun: str, groups: list[Breakdown]) -> Table:
             f"{group.trades:,d}",
             f"{group.win_rate:.0%}",
             figure_text(group.avg_r, "{:+.2f}"),
-            f"{group.pnl:+,.0f}",
+            signed(group.pnl, ",.0f"),
             style="red" if group.pnl < 0 else "",
         )
     _rest(table, len(groups), noun)
@@ -222,11 +222,11 @@ def _open(info: RunInfo) -> RecordTable:
             f"{held.entry_price:,.2f}",
             f"{held.price:,.2f}",
             f"{held.stop:,.2f}",
-            f"{held.unrealised:+,.0f}",
+            signed(held.unrealised, ",.0f"),
         )
     if len(info.open_positions) > LISTED:
         rest = info.open_positions[LISTED:]
-        table.add(f"and {len(rest)} more", "", "", "", "", f"{sum(held.unrealised for held in rest):+,.0f}")
+        table.add(f"and {len(rest)} more", "", "", "", "", signed(sum(held.unrealised for held in rest), ",.0f"))
     return table
 
 

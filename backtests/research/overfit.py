@@ -23,6 +23,7 @@ from backtests.research.statistics import (
 )
 from config.research import Overfit, research
 from config.values.counting import counted as plain_count
+from config.values.counting import zero_unsigned
 
 Judgement = Literal["edge", "no edge", "overfit", "too short"]
 UNDEFINED = "not defined"
@@ -130,7 +131,7 @@ class Verdict:
 
 def figure(value: float | None, form: str) -> str:
     """A figure in words."""
-    return UNDEFINED if value is None or math.isnan(value) else format(value, form)
+    return UNDEFINED if value is None or math.isnan(value) else zero_unsigned(format(value, form))
 
 
 def judge(

@@ -14,7 +14,7 @@ from backtests.research.overfit import UNDEFINED, figure
 from backtests.research.reruns import BandCell, spread
 from backtests.research.search.trials import Trial, TrialContext
 from backtests.research.shadow import ShadowLine
-from config.values.counting import counted
+from config.values.counting import counted, signed
 
 VARIED = ("market_slippage_bps", "stop_slippage_bps", "fee_frac", "maker_fee_frac")
 """Fill assumptions that a band is over."""
@@ -34,7 +34,9 @@ def risk_bill_sentence(documents: Sequence[Mapping[str, Any]]) -> str:
     told = f"{len(saved)} of {counted(len(known), 'rule')} saved drawdown"
     if saved:
         best = max(saved, key=lambda d: d["drawdown_saved"])
-        told += f", {best['module']} most: {best['drawdown_saved']:.1%}, for {best['return_cost']:+.1%} of return"
+        told += (
+            f", {best['module']} most: {best['drawdown_saved']:.1%}, for {signed(best['return_cost'], '.1%')} of return"
+        )
     if dear["return_cost"] >= SHOWN:
         return f"{told}; dearest is {dear['module']}, which cost {dear['return_cost']:.1%} of return."
     return f"{told}; none cost return."
@@ -47,8 +49,8 @@ def risk_bill_page(context: TrialContext, whole: Trial, documents: Sequence[Mapp
     rows = [
         (
             d["module"],
-            f"{d['return_cost']:+.2%}",
-            f"{d['drawdown_saved']:+.2%}",
+            signed(d["return_cost"], ".2%"),
+            signed(d["drawdown_saved"], ".2%"),
             figure(d["sharpe_change"], "+.2f"),
             d["trades_without"],
         )
@@ -199,8 +201,8 @@ def shadow_page(context: TrialContext, lines: Sequence[ShadowLine], proposals: i
             f"{line.proposals:,}",
             f"{line.cost:,.0f}",
             f"{line.saved:,.0f}",
-            f"{line.net:+,.0f}",
-            f"{line.low:+,.0f} to {line.high:+,.0f}",
+            signed(line.net, ",.0f"),
+            f"{signed(line.low, ',.0f')} to {signed(line.high, ',.0f')}",
         )
         for line in lines
     ]

@@ -206,7 +206,7 @@ class BacktestDesk:
         worst = filled * (1 + model.fee_frac) + model.fee_per_share_usd
         entry = entry_at(proposal, quote, worst, self.lot)
         if not entry.possible:
-            self._skip(proposal, f"DESK_SIZE: nothing is left of it at the quote {quote:.4f}; {entry.reason}")
+            self._skip(proposal, f"DESK_SIZE: nothing is left of it at the quote {quote:.4f}; {proposal.reason}")
             return
         order = self.orders.bracket(
             proposal.symbol, proposal.side, entry.quantity, entry.stop, round_to_tick(entry.target), limit

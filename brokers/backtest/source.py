@@ -23,6 +23,9 @@ from config.values.symbols import spelled
 from market.bar_tables import frames_to_table, session_dates
 from market.bars import DAY_MINUTES, FIELDS, BarTable
 
+WITH_OWN_BARS = "give bars of your own with PandasDataBacktesting and pandas_data"
+"""What a script that runs Lumibot's backtest can do without Yahoo."""
+
 
 class _TableData(PandasDataBacktesting):
     """A pandas backtesting source whose bars live in a ``BarTable``.
@@ -169,7 +172,7 @@ def table_of(source: Any, symbols: tuple[str, ...], watched: Collection[str] = (
                 "YahooDataBacktesting: Lumibot 4.6.30 loses the prices with auto_adjust=True; leave it out, dividends "
                 "are then credited as cash on their ex-dates"
             )
-        last = require_yahoo(symbols, source.datetime_end.date(), watched)
+        last = require_yahoo(symbols, source.datetime_end.date(), watched, WITH_OWN_BARS)
         # Lumibot takes a cache that ends on Friday as outdated on Saturday.
         if source.datetime_end.date() > last:
             source.datetime_end = source.datetime_end.replace(year=last.year, month=last.month, day=last.day)

@@ -22,10 +22,11 @@ from market.calendar import last_session
 YAHOO_URL = "https://query2.finance.yahoo.com/"
 REACH_TIMEOUT_S = 4.0
 HELD_UNTIL = date(2100, 1, 1)
-WAY_OUT = "fill the cache with scripts/fill_yahoo_cache.py FILE, or run with --data FILE"
+WAY_OUT = "fill the cache with scripts/fill_yahoo_cache.py FILE, or"
+WITH_A_FILE = "run with --data FILE"
 
 
-def require_yahoo(symbols: Sequence[str], end: date, watched: Collection[str] = ()) -> date:
+def require_yahoo(symbols: Sequence[str], end: date, watched: Collection[str] = (), instead: str = WITH_A_FILE) -> date:
     """Make sure that a Yahoo run up to ``end`` can get its bars, before it starts.
 
     Parameters
@@ -36,6 +37,8 @@ def require_yahoo(symbols: Sequence[str], end: date, watched: Collection[str] = 
         Last day of the run, included.
     watched : collection of str
         Those of them that are not traded: gauges, funds, the benchmark. A fund that has ended stops no run.
+    instead : str, optional
+        What whoever runs it can do without Yahoo.
 
     Returns
     -------
@@ -64,7 +67,9 @@ def require_yahoo(symbols: Sequence[str], end: date, watched: Collection[str] = 
             "choose an earlier --end or fill the cache from a longer file"
         )
     if short and not reachable():
-        raise Refusal(f"no cached Yahoo bars up to {needed} for {', '.join(short)} and Yahoo is unreachable; {WAY_OUT}")
+        raise Refusal(
+            f"no cached Yahoo bars up to {needed} for {', '.join(short)} and Yahoo is unreachable; {WAY_OUT} {instead}"
+        )
     return needed
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from brokers.desk.reconcile.position_book import PositionBook
+from config.values.counting import signed
 from market.trading_day import day_of
 
 
@@ -26,7 +27,7 @@ class ClosedPositions:
             return "no trade closed"
         parts = [f"{self.closed} closed, {self.won} of them won"] if self.closed else []
         parts += [f"{self.in_part} closed in part"] if self.in_part else []
-        return f"{', '.join(parts)}, {self.profit:+,.2f} USD"
+        return f"{', '.join(parts)}, {signed(self.profit, ',.2f')} USD"
 
 
 def closed_on(day: date, book: PositionBook) -> ClosedPositions:

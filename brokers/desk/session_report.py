@@ -16,6 +16,7 @@ from brokers.desk.closed_positions import closed_on
 from brokers.desk.desk import LiveDesk
 from brokers.reporting.events import EventKind, about
 from brokers.reporting.iteration_report import IterationReport
+from config.values.counting import signed
 from config.values.markets import NEW_YORK_ZONE
 from market.trading_day import day_of
 
@@ -144,7 +145,7 @@ class SessionReport:
         quiet_s = 2 * desk.state.clock.local(desk.state.venue.request_limit.quiet_s)
         blind_s = self._blind_s if self._blind_s > max(BLIND_S, quiet_s) else 0.0
         parts = [
-            f"session {day}: equity {equity:,.2f} USD{as_of}, {change:+.2%}",
+            f"session {day}: equity {equity:,.2f} USD{as_of}, {signed(change, '.2%')}",
             closed.in_words(),
             _entries_in_words(entries),
             since + _refusals_in_words(refused, unsent),

@@ -81,6 +81,8 @@ def verify_bundle(folder: Path, period: Period | None = None) -> TrackRecord:
     Refusal
         In one sentence what is wrong with it.
     """
+    if folder.is_file():
+        raise Refusal(f"{folder}: is a file, a bundle is a folder; a journal is verified with --journal {folder}")
     try:
         return _verified(folder, period)
     except OSError as error:

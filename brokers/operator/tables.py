@@ -10,6 +10,7 @@ from brokers.operator.manual_positions import ManualPosition
 from brokers.operator.positions import PositionReport
 from brokers.quantities import digits
 from brokers.venue_values import VenuePosition
+from config.values.counting import signed
 from monitoring.record_table import Column, RecordTable
 
 UNKNOWN, NOT_KNOWN = "–", "not known"
@@ -78,7 +79,7 @@ def positions_table(reports: Sequence[PositionReport]) -> RecordTable:
             f"{digits(r.protected)} of {digits(abs(r.held))}",
             f"{_entry(r.entry)}, {_entry(r.paid_by_hand)}" if r.by_hand else _entry(r.entry),
             _price(r.price),
-            UNKNOWN if math.isnan(r.profit) else f"{r.profit:+z,.2f}",
+            UNKNOWN if math.isnan(r.profit) else signed(r.profit, ",.2f"),
             _r(r.unrealised_r),
             _level(r.stop, r.stop_works),
             _distance(r, r.to_stop),
@@ -102,7 +103,7 @@ def _level(usd: float, works: bool) -> str:
 
 
 def _r(value: float) -> str:
-    return UNKNOWN if math.isnan(value) else f"{value:+z.2f} R"
+    return UNKNOWN if math.isnan(value) else f"{signed(value, '.2f')} R"
 
 
 def _distance(report: PositionReport, usd: float) -> str:

@@ -12,6 +12,7 @@ from datetime import date
 from typing import Any
 
 from brokers.reporting.events import EventKind, about
+from config.values.counting import signed
 from risk.model import Book, Decision, Plan
 from strategies.selection_words import code_in_words
 
@@ -207,7 +208,7 @@ def _usd(value: float) -> str:
 
 def _day_result(book: Book) -> str:
     opened = book.session_open_equity
-    return f"{book.equity / opened - 1:+.2%}" if opened > 0 else "not measured"
+    return signed(book.equity / opened - 1, ".2%") if opened > 0 else "not measured"
 
 
 def _counted(number: int, what: str) -> str:

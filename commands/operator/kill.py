@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -39,15 +40,25 @@ def kill(
     Exit status: 0 done, 2 refused the input.
     """
     from brokers.desk.entry_halts import KillLevel
-    from brokers.operator.kill_switch import MEANING, set_switch
+    from brokers.operator.kill_switch import set_switch
     from commands.screen import show_json
 
     folder = Path(settings_of(chosen, state, screen=screen).live.state_dir)
-    done = set_switch(folder, None if level is Wanted.STATUS else KillLevel(level.value))
+    wanted = None if level is Wanted.STATUS else KillLevel(level.value)
+    done = set_switch(folder, wanted, own=_of_settings(folder, state, chosen, screen))
     if screen.json:
         opens = None if done.sales_from is None else done.sales_from.isoformat()
-        document = {"state_dir": str(folder), "before": done.before, "now": done.now, "meaning": MEANING[done.now]}
+        document = {"state_dir": str(folder), "before": done.before, "now": done.now, "meaning": done.meaning}
         show_json({**document, "sales_wait_for": opens})
     else:
         sys.stdout.write(f"{one_line(done.text)}\n")
     return 0
+
+
+def _of_settings(folder: Path, state: StateOptions, chosen: SettingsOptions, screen: ScreenOptions) -> bool:
+    """Whether a folder is the one that the settings name without ``--state-dir``."""
+    if state.state_dir is None:
+        return True
+    return (
+        folder.absolute() == Path(settings_of(chosen, screen=replace(screen, verbose=False)).live.state_dir).absolute()
+    )

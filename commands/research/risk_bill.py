@@ -13,7 +13,7 @@ from commands.research.context import PageOption, prepared
 from commands.research.progress import progress
 from commands.runs.request import merged
 from commands.screen import console, show_json, write_out
-from config.values.counting import counted
+from config.values.counting import counted, signed
 
 
 @command(
@@ -89,8 +89,8 @@ def risk_bill(
             continue
         table.add(
             d["module"],
-            f"{d['return_cost']:+.1%}",
-            f"{d['drawdown_saved']:+.1%}",
+            signed(d["return_cost"], ".1%"),
+            signed(d["drawdown_saved"], ".1%"),
             figure(d["sharpe_change"], "+.2f"),
             str(d["trades_without"]),
         )

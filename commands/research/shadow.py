@@ -10,6 +10,7 @@ from commands.research.context import PageOption, prepared
 from commands.runs.request import merged
 from commands.screen import console, show_json, write_out
 from config.research import research
+from config.values.counting import signed
 
 DEFAULTS = research().bootstrap
 
@@ -59,8 +60,8 @@ def shadow(
             f"{line.proposals:,}",
             f"{line.cost:,.0f}",
             f"{line.saved:,.0f}",
-            f"{line.net:+,.0f}",
-            f"{line.low:+,.0f} to {line.high:+,.0f}",
+            signed(line.net, ",.0f"),
+            f"{signed(line.low, ',.0f')} to {signed(line.high, ',.0f')}",
         )
     console(screen.json).print(table)
     console(screen.json).print(shadow_sentence(lines), highlight=False, soft_wrap=True)

@@ -12,6 +12,7 @@ from commands.operator.account import settings_of
 from commands.options import KeyOptions, ScreenOptions, SettingsOptions, StateOptions
 from commands.runs.replayed import EndOptions, refuse_beside_run, replayed
 from config.errors import Refusal
+from config.values.counting import signed
 
 if TYPE_CHECKING:
     from backtests.research.shock.present import PresentBook
@@ -69,10 +70,10 @@ def shock(
         table.add(
             r.path.name,
             str(len(r.path.days)),
-            f"{r.path.market:+.1%}",
-            f"{r.worst:+.2%}",
-            f"{r.change:+.2%}",
-            f"{r.held_through / r.equity - 1:+.2%}",
+            signed(r.path.market, ".1%"),
+            signed(r.worst, ".2%"),
+            signed(r.change, ".2%"),
+            signed(r.held_through / r.equity - 1, ".2%"),
             str(len(r.exits)),
             ", ".join(dict.fromkeys(f"{h.rule}" for h in r.halts)) or "none",
         )

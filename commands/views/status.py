@@ -14,7 +14,7 @@ from commands.operator.account import settings_of
 from commands.options import KeyOptions, ScreenOptions, SettingsOptions, StateOptions
 from commands.runs.replayed import EndOptions, end_of_run, refuse_beside_run
 from config.errors import Refusal
-from config.values.counting import counted, plain_digits
+from config.values.counting import counted, plain_digits, signed
 from config.values.markets import NEW_YORK_ZONE
 
 if TYPE_CHECKING:
@@ -147,7 +147,8 @@ def _screen(found: Status) -> Any:
     state = found.state
     head = f"equity {_usd(state.equity)}, cash {_usd(state.cash)}"
     if state.day_result is not None and state.session_open_equity and not state.of_backtest:
-        head += f", today {state.day_result:+z,.2f} ({state.day_result / state.session_open_equity:+z.2%})"
+        result = signed(state.day_result / state.session_open_equity, ".2%")
+        head += f", today {signed(state.day_result, ',.2f')} ({result})"
     if state.account_time is not None:
         head += f", as of {_clock(state.account_time)}"
     wrong = [Text(str(sign), "bold red") for sign in signs(found) if sign.kind != "stale"]
@@ -244,8 +245,8 @@ def _positions(found: Status) -> Any:
             plain_digits(p.quantity),
             _usd(p.entry_price),
             _usd(p.price),
-            "–" if p.profit is None else f"{p.profit:+,.2f}",
-            "–" if r is None else f"{r:+.2f}",
+            "–" if p.profit is None else signed(p.profit, ",.2f"),
+            "–" if r is None else signed(r, ".2f"),
             _usd(p.stop),
             _usd(p.target),
             "all" if p.bare <= 0 else some,

@@ -12,7 +12,7 @@ from commands.operator.account import settings_of
 from commands.options import KeyOptions, ScreenOptions, SettingsOptions, StateOptions
 from commands.runs.replayed import EndOptions, end_of_run, refuse_beside_run
 from config.errors import Refusal
-from config.values.counting import plain_digits
+from config.values.counting import plain_digits, signed
 from config.values.markets import NEW_YORK_ZONE
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ def whatif(
     """
     refuse_beside_run(end, state, chosen)
     from commands.screen import console, show_json
+    from monitoring.shock_names import unheld
     from monitoring.whatif import named_shocks, what_if
 
     printer = console(screen.json)
@@ -68,12 +69,15 @@ def whatif(
     else:
         over = end_of_run(end, keys, screen)
         held, closes, told = over.state, over.closes, over.state.ended
+    idle = unheld(held, wanted, [text.partition("=")[0] for text in sector])
     answer = what_if(held, wanted, closes)
     if screen.json:
-        show_json(document(answer))
+        show_json({**document(answer), "moves_nothing": idle})
         return 0
     if told:
         printer.print(told, style="yellow", highlight=False)
+    for words in idle:
+        printer.print(words, style="yellow", highlight=False)
     _print(answer, printer)
     return 0
 
@@ -163,7 +167,7 @@ def _print(answer: WhatIf, printer: Any) -> None:
     from monitoring.record_table import Column, RecordTable
 
     shock = answer.shock
-    printer.print(f"Market {shock.market:+.2%}" + (f" ({shock.told})" if shock.told else ""), highlight=False)
+    printer.print(f"Market {signed(shock.market, '.2%')}" + (f" ({shock.told})" if shock.told else ""), highlight=False)
     table = RecordTable(
         [
             Column("symbol"),
@@ -182,12 +186,12 @@ def _print(answer: WhatIf, printer: Any) -> None:
             _named_position(p),
             plain_digits(p.quantity),
             f"{p.price:,.2f}",
-            f"{p.moved:+z.1%}",
+            signed(p.moved, ".1%"),
             p.why,
             f"{p.price_after:,.2f}",
             _exit(p),
-            f"{p.at_level:+z,.2f}",
-            f"{p.at_once:+z,.2f}",
+            signed(p.at_level, ",.2f"),
+            signed(p.at_once, ",.2f"),
         )
     printer.print(table if answer.positions else "Nothing is held.")
     if answer.equity_time is not None:
@@ -197,8 +201,8 @@ def _print(answer: WhatIf, printer: Any) -> None:
         ("step by step, stops fill at their levels", answer.equity_at_level),
         ("at once, stops fill beyond them", answer.equity_at_once),
     ):
-        change = after / answer.equity - 1 if answer.equity else 0.0
-        printer.print(f"Equity {answer.equity:,.2f} → {after:,.2f} USD ({change:+z.2%}), {word}", highlight=False)
+        change = signed(after / answer.equity - 1 if answer.equity else 0.0, ".2%")
+        printer.print(f"Equity {answer.equity:,.2f} → {after:,.2f} USD ({change}), {word}", highlight=False)
     fired = ", ".join(f"{_named_position(p)} ({_exit(p)})" for p in answer.fired) or "none"
     printer.print(f"Exits that fire: {fired}", highlight=False)
     printer.print(f"Halts that begin: {', '.join(answer.halts) or 'none'}", highlight=False)

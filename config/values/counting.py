@@ -23,6 +23,16 @@ def plain_digits(quantity: float) -> str:
     return f"{quantity:z,.9f}".rstrip("0").rstrip(".")
 
 
+def zero_unsigned(text: str) -> str:
+    """A number as it was written, without its sign where it was rounded to zero: nothing was won or lost then."""
+    return text.lstrip("+-") if "0" in text and not any(digit in text for digit in "123456789") else text
+
+
+def signed(value: float, form: str) -> str:
+    """A result with its sign, ``form`` being the rest of the format; zero has none: ``+1.20%``, ``0.00%``."""
+    return zero_unsigned(f"{value:+{form}}")
+
+
 def counted(number: int, one: str, more: str = "") -> str:
     """A number with its noun: ``1 symbol``, ``2 symbols``."""
     return f"{number:,d} {one if number == 1 else more or one + 's'}"

@@ -8,6 +8,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field, model_validator
 
+from config.values.counting import counted
 from market.market import Market
 from strategies.signals.base import Signal
 from strategies.signals.scoring import Bars, ScoredConfig, silent, spoken
@@ -109,8 +110,8 @@ class Trend(Signal):
             told.append(f"close below EMA {config.fast_bars}, needs above")
         elif not (aligned <= config.fresh_bars or above <= config.resumed_bars):
             told.append(
-                f"in order for {aligned:.0f} bars and above EMA {config.fast_bars} for {above:.0f}, needs at most "
-                f"{config.fresh_bars} or {config.resumed_bars}"
+                f"in order for {counted(int(aligned), 'bar')} and above EMA {config.fast_bars} for {above:.0f}, "
+                f"needs at most {config.fresh_bars} or {config.resumed_bars}"
             )
         if not adx >= config.min_adx:
             told.append(f"ADX({config.adx_bars}) {adx:.1f}, needs {config.min_adx:g}")
@@ -120,9 +121,9 @@ class Trend(Signal):
         config = self.config
         aligned, above = market.value(config.aligned, symbol), market.value(config.above, symbol)
         if aligned <= config.fresh_bars:
-            event = f"in order for {aligned:.0f} bars"
+            event = f"in order for {counted(int(aligned), 'bar')}"
         else:
-            event = f"resumed, back above EMA {config.fast_bars} for {above:.0f} bars"
+            event = f"resumed, back above EMA {config.fast_bars} for {counted(int(above), 'bar')}"
         return (
             f"EMA {config.fast_bars} > {config.middle_bars} > {config.slow_bars} {event}, "
             f"ADX({config.adx_bars}) {market.value(config.adx, symbol):.1f}"

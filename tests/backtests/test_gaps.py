@@ -33,6 +33,15 @@ def test_a_gap_in_a_traded_symbol_is_told_once() -> None:
     assert found[-1].startswith("gaps: ") and f"AMD {days[0]:%Y-%m-%d}" in found[-1] and len(found) == 1
 
 
+def test_a_session_that_several_symbols_lack_is_one() -> None:
+    table = with_gap("AMD", 10, 13)
+    arrays = {name: getattr(table, name).copy() for name in (*PRICES, "volume")}
+    for array in arrays.values():
+        array[10:13, table.symbols.index("AAPL")] = np.nan
+    (told,) = notes(replace(table, **arrays), [])
+    assert told == f"gaps: 3 sessions without a bar of AAPL, AMD, first AAPL {table.opens_at[10]:%Y-%m-%d}"
+
+
 def test_a_position_and_the_benchmark_in_a_gap_are_told_first() -> None:
     table = with_gap("AMD", 10, 13)
     held = Span("AMD", 10.0, table.opens_at[5], table.opens_at[20])

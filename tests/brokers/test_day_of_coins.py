@@ -121,7 +121,7 @@ def test_a_summary_is_of_the_day_whose_opening_is_fixed(caplog):
         now += timedelta(hours=1)
     told = [message.split(";")[:2] for message in caplog.messages]
     assert told == [
-        ["session 2026-11-09: equity 1,000.00 USD, +0.00%", " no trade closed"],
-        ["session 2026-11-10: equity 1,000.00 USD, +0.00%", " no trade closed"],
+        ["session 2026-11-09: equity 1,000.00 USD, 0.00%", " no trade closed"],
+        ["session 2026-11-10: equity 1,000.00 USD, 0.00%", " no trade closed"],
         ["session 2026-11-11: equity 950.00 USD, -5.00%", " 1 closed, 0 of them won, -50.00 USD"],
     ]

@@ -161,7 +161,8 @@ def test_an_entry_of_which_nothing_is_left_leaves_a_trace():
     bars = [QUIET, (109, 110, 108, 109), QUIET]
     (order,) = run(daily_table(X=bars), {1: enter(wish(1))}).record.orders
     assert order.status == "rejected"
-    assert order.reason.startswith("DESK_SIZE: nothing is left of it at the quote 109.0000")
+    assert order.reason.startswith("DESK_SIZE: nothing is left of it at the quote 109.0000; ")
+    assert order.reason.count("quote") == 1
 
 
 def test_a_stop_only_ever_tightens():

@@ -53,6 +53,12 @@ def test_status_says_what_is_held_lost_left_and_halted(state, capsys):
     write_state(state / STATE_FILE, trader_state())
 
 
+def test_a_day_s_result_that_rounds_to_zero_has_no_sign(capsys, tmp_path):
+    small_folder(tmp_path / "state")
+    write_state(tmp_path / "state" / STATE_FILE, trader_state(session_open_equity=105_000.08))
+    assert ", today -0.08 (0.00%)" in said(capsys, "status", "--state-dir", tmp_path / "state")
+
+
 def test_where_nothing_has_a_stop_no_loss_at_stops_is_told(capsys, tmp_path):
     (ours,) = trader_state().positions
     small_folder(tmp_path / "state")
@@ -149,6 +155,10 @@ def test_the_way_back_that_status_names_is_one(capsys, tmp_path):
         (["whatif", "--shock", "none"], "there are black_monday_1987"),
         (["whatif", "--shock", "pandemic_2020", "--market", "-1%"], "give one of them"),
         (["whatif", "--sector", "semis"], "write NAME=-20%"),
+        (["whatif", "--sector", "foo=-20%"], "--sector foo: is not known; held in is semis"),
+        (["whatif", "--sector", "Semi=-20%"], "--sector Semi: is not known; did you mean semis?"),
+        (["whatif", "--symbol", "qwertz=-20%"], "--symbol QWERTZ: is not known; held is AMD"),
+        (["whatif", "--symbol", "NVDAA=-20%"], "--symbol NVDAA: is not known; did you mean NVDA?"),
         (["explain", "AAPL", "--at", "then"], "is no time"),
         (["explain", "2024-03-04", "--at", "2024-03-05"], "give one of them"),
         (["explain", "AAPL", "--data", "x"], "is read with --run only"),
@@ -169,6 +179,19 @@ def test_whatif_tells_exits_and_halts(state, capsys):
     found = json.loads(said(capsys, "whatif", "--symbol", "AMD=-50%", "--state-dir", state, "--json"))
     assert found["positions"][0]["moved"] == -0.5 and found["fired"] == ["AMD"]
     assert "pandemic_2020: market -11.98%" in said(capsys, "whatif", "--shock", "list")
+
+
+def test_whatif_says_which_moves_meet_nothing_that_is_held(state, capsys):
+    moves = ["whatif", "--symbol", "NVDA=-20%", "--sector", "crypto_adjacent=-30%", "--state-dir", state]
+    text = said(capsys, *moves)
+    assert text.startswith(
+        "NVDA is not held, so its move changes nothing\n"
+        "nothing is held in the sector crypto_adjacent, so its move changes nothing\n"
+    )
+    assert len(json.loads(said(capsys, *moves, "--json"))["moves_nothing"]) == 2
+    # A named shock moves sectors of its own.
+    named = ["whatif", "--shock", "crypto_rout", "--symbol", "AMD=-20%", "--state-dir", state]
+    assert "changes nothing" not in said(capsys, *named)
 
 
 def test_explain_is_short_unless_all_is_asked_for(state, capsys):

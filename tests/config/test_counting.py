@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from config.values.counting import plain_digits
+from config.values.counting import plain_digits, signed
 
 
 @pytest.mark.parametrize(
@@ -16,3 +16,15 @@ from config.values.counting import plain_digits
 )  # fmt: skip
 def test_a_quantity_has_neither_exponent_nor_noise(quantity, told):
     assert plain_digits(quantity) == told
+
+
+@pytest.mark.parametrize(
+    ("value", "form", "told"),
+    [
+        (0.012, ".2%", "+1.20%"), (-0.012, ".2%", "-1.20%"), (-0.00001, ".2%", "0.00%"), (0.00001, ".2%", "0.00%"),
+        (-0.08, ",.2f", "-0.08"), (-0.004, ",.2f", "0.00"), (-0.0, ",.0f", "0"), (1234.5, ",.2f", "+1,234.50"),
+        (-100.0, ",.0f", "-100"), (float("nan"), ".2f", "+nan"),
+    ],
+)  # fmt: skip
+def test_a_result_that_rounds_to_zero_has_no_sign(value, form, told):
+    assert signed(value, form) == told

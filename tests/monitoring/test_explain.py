@@ -124,6 +124,9 @@ def decided(
         (decided("policy_gate", "GATE_RESTRICTED: x"), "gate.restricted", None),
         (decided("selection", "EXECUTE_LIMIT: 2 of 2"), "the next scan", None),
         (decided("equity_sizer", "EQUITY_SIZER: 0 shares", by_risk=0, by_notional=5), "a nearer stop", None),
+        (decided("desk", "DESK_SIZE: nothing is left of it at 9.0000; x"), "a quote nearer the price that", None),
+        (decided("desk", "DESK_QUOTE: AMD has no price now, its last one is 9.0000"), "a price of the symbol", None),
+        (decided("desk", "DESK_STOP: 9.0000 is at or beyond the stop 9"), "the code tells what it was", None),
         (decided("somebody_elses", "SOMEBODY: x"), "the rule is not installed here", None),
     ],
 )  # fmt: skip

@@ -101,6 +101,11 @@ def test_first_verdict_goes_from_by_risk_to_capped():
     assert verdict.inputs["notional_usd"] == 10_370
 
 
+def test_one_share_is_one():
+    verdict = size(proposal("PLTR", 0, 170, stop=163), book(equity=1_800), SizingConfig())
+    assert verdict.code == "EQUITY_SIZER: 1 share, 9.4% of equity, cut by notional"
+
+
 def test_first_verdict_is_ok_when_risk_decides():
     verdict = size(proposal("PLTR", 0, 100, stop=50), book(), SizingConfig())
     assert (verdict.code, verdict.before, verdict.after) == ("OK", 40, 40)

@@ -29,9 +29,10 @@ def test_a_level_is_set_and_told(tmp_path, level, capsys):
 
 
 def test_status_shows_and_changes_nothing(tmp_path, capsys):
+    trader(tmp_path)
     assert SCRIPT.main(["status", "--state-dir", str(tmp_path)]) == 0
     assert ": off: entries are allowed" in capsys.readouterr().out
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == [STATE_FILE]
     KillSwitch(tmp_path).pull(KillLevel.FLATTEN)
     assert SCRIPT.main(["status", "--state-dir", str(tmp_path)]) == 0
     assert ": flatten: a trader that runs, or is started now, sells" in capsys.readouterr().out
@@ -96,6 +97,50 @@ def test_a_folder_that_no_trader_reads_is_refused(tmp_path, capsys):
     said = capsys.readouterr().err
     assert "no trader reads it" in said and said.count("\n") == 1
     assert not (tmp_path / "stat").exists()
+
+
+@pytest.mark.parametrize("level", ["stop", "flatten"])
+def test_a_folder_of_something_else_is_refused_and_names_a_run_s_state(tmp_path, level, capsys):
+    run = tmp_path / "rehearse-swing-2023-03-10"
+    run.mkdir()
+    (run / "summary.json").touch()
+    assert SCRIPT.main([level, "--state-dir", str(run)]) == 2
+    said = capsys.readouterr().err
+    assert f"holds neither {STATE_FILE} nor journal.sqlite3" in said and said.count("\n") == 1
+    (run / "state").mkdir()
+    trader(run / "state")
+    assert SCRIPT.main([level, "--state-dir", str(run)]) == 2
+    said = capsys.readouterr().err
+    assert f"write --state-dir {run / 'state'}" in said and said.count("\n") == 1
+    assert not {path.name for path in run.iterdir()} & {"STOP", "FLATTEN"}
+    assert SCRIPT.main([level, "--state-dir", str(run / "state")]) == 0
+    assert KillSwitch(run / "state").level is KillLevel(level)
+
+
+@pytest.mark.parametrize("name", ["trader.json", "journal.sqlite3", "log/trader.jsonl"])
+def test_whatever_a_trader_wrote_makes_a_folder_its_own(tmp_path, name, capsys):
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).touch()
+    assert SCRIPT.main(["stop", "--state-dir", str(tmp_path)]) == 0
+    assert "no entries from the next iteration on" in capsys.readouterr().out
+
+
+def test_before_the_first_start_an_empty_folder_is_taken_and_said_to_be_unread(tmp_path, capsys):
+    for level, does in (("stop", "enters nothing"), ("flatten", "sells everything of its own and ends")):
+        assert SCRIPT.main([level, "--state-dir", str(tmp_path)]) == 0
+        said = capsys.readouterr().out
+        assert "no trader has written in this folder yet" in said and said.endswith(f"one that starts here {does}\n")
+        assert KillSwitch(tmp_path).level is KillLevel(level)
+    assert SCRIPT.main(["off", "--state-dir", str(tmp_path)]) == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_folder_of_the_settings_is_taken_whatever_it_holds(tmp_path, capsys):
+    (tmp_path / "notes.txt").touch()
+    settings = ["--set", f"live.state_dir={tmp_path}"]
+    assert SCRIPT.main(["stop", "--state-dir", str(tmp_path), *settings]) == 0
+    assert SCRIPT.main(["flatten", *settings]) == 0
+    assert KillSwitch(tmp_path).level is KillLevel.FLATTEN
 
 
 def test_a_folder_that_cannot_be_written_is_refused(tmp_path, monkeypatch, capsys):

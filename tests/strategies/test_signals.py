@@ -243,7 +243,7 @@ def test_an_order_that_was_there_from_the_first_known_bar_is_not_new():
 def test_trend_says_why():
     signal = make(Trend)
     assert signal.reason(trend(2, 7, 31.04), "S0") == "EMA 9 > 21 > 50 in order for 2 bars, ADX(14) 31.0"
-    resumed = "EMA 9 > 21 > 50 resumed, back above EMA 9 for 1 bars, ADX(14) 31.0"
+    resumed = "EMA 9 > 21 > 50 resumed, back above EMA 9 for 1 bar, ADX(14) 31.0"
     assert signal.reason(trend(20, 1, 31.04), "S0") == resumed
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from pathlib import Path
 
+from backtests.data.reading.company_columns import companies
 from backtests.data.reading.exports import (
     EPOCHS,
     HEADLESS_DAY_AND_CLOCK,
@@ -67,11 +68,14 @@ class Bars:
         Place of the column of symbols.
     name : str
         The only symbol, where there is no such column.
+    adjusted : str
+        What the column of adjusted closes is called, for messages.
     """
 
     fields: dict[str, int]
     symbol: int | None = None
     name: str = ""
+    adjusted: str = "adjusted close"
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +133,7 @@ def layout_of(raw: RawTable, path: Path, options: ReadOptions, minutes: int | No
     if any(len([part for part in name if part]) > 1 for name in names):
         return _two_rows(names, path)
     plain = [_plain(name) for name in names]
-    found = _long(plain, names, path, options)
+    found = _long(raw, plain, names, path, options)
     return found if found is not None else _wide(names, plain, path, options)
 
 
@@ -163,7 +167,7 @@ def _of_tuple(name: tuple[str, ...]) -> tuple[str, ...]:
     return name
 
 
-def _long(plain: Sequence[str], names: Names, path: Path, options: ReadOptions) -> Layout | None:
+def _long(raw: RawTable, plain: Sequence[str], names: Names, path: Path, options: ReadOptions) -> Layout | None:
     """A table with one row for each bar; None if prices have other names than these."""
     fields: dict[str, int] = {}
     for place, name in enumerate(plain):
@@ -183,6 +187,7 @@ def _long(plain: Sequence[str], names: Names, path: Path, options: ReadOptions) 
     symbols = [k for wanted in _SYMBOLS for k, name in enumerate(plain) if name == wanted][:1]
     if symbols and list(plain).count(plain[symbols[0]]) > 1:
         raise Refusal(f"{path}: two columns {plain[symbols[0]]}; leave one of them out")
+    symbols = symbols or companies(raw, plain, path, options)
     times = _times(plain, path)
     missing = [name for name in FIELDS if name not in fields]
     if not times:
@@ -191,6 +196,8 @@ def _long(plain: Sequence[str], names: Names, path: Path, options: ReadOptions) 
         raise _lacks(missing, names, path, options, named=bool(symbols))
     name = "" if symbols else symbol_of_file(path, options)
     bars = Bars(fields, symbols[0] if symbols else None, name)
+    if ADJUSTED in fields:
+        bars = replace(bars, adjusted=" ".join(names[fields[ADJUSTED]])[:LONGEST_TOLD])
     return Layout(_kind(plain, names, bars), times, (bars,), stooq="per" in plain)
 
 

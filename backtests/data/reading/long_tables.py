@@ -12,6 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from backtests.data.bar_checks import check_column
 from backtests.data.reading.exports import refuse_other_units
 from backtests.data.reading.file_names import period_of
 from backtests.data.reading.layouts import ADJUSTED, Bars, Layout, layout_of
@@ -161,14 +162,24 @@ def _bars(
     frame.insert(0, "datetime", stamps)
     frame.insert(0, "symbol", symbols)
     if ADJUSTED in read:
+        # Checked here, as a bad one would make the open of the bar a bad one.
+        there = frame if len(layout.bars) == 1 else frame[~_empty(frame)]
+        for name, heading in (("close", "close"), (ADJUSTED, bars.adjusted)):
+            check_column(there, heading, pd.Series(read[name], frame.index)[there.index], path)
         # Dividends and splits are in the adjusted close alone; the other prices of the bar move with it.
         factor = read[ADJUSTED] / frame["close"].to_numpy()
         frame[["open", "high", "low"]] = frame[["open", "high", "low"]].mul(factor, axis=0)
         frame["close"] = read[ADJUSTED]
     if len(layout.bars) > 1:
         # Beside the others a symbol has empty cells before it was listed.
-        frame = frame[~np.isnan(frame[list(FIELDS[:4])].to_numpy()).all(axis=1)]
+        frame = frame[~_empty(frame)]
     return frame, decimal
+
+
+def _empty(frame: pd.DataFrame) -> np.ndarray:
+    """Which rows have no price."""
+    empty: np.ndarray = np.isnan(frame[list(PRICES)].to_numpy()).all(axis=1)
+    return empty
 
 
 def _symbols(names: pd.Series[Any], layout: Layout, path: Path) -> pd.Series[Any]:

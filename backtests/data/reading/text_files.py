@@ -191,7 +191,7 @@ def _table(path: Path, encoding: str, separator: str, skipped: int, places: Sequ
 
     try:
         table = csv_files.read_csv(
-            path,
+            _ended(path, encoding),
             # Only a reader without threads counts rows.
             csv_files.ReadOptions(
                 use_threads=False,
@@ -215,3 +215,12 @@ def _table(path: Path, encoding: str, separator: str, skipped: int, places: Sequ
     if faults:
         raise Refusal(f"{path}: {faults[0]}; {WAY_OUT}")
     return table
+
+
+def _ended(path: Path, encoding: str) -> Path | io.BytesIO:
+    """A file, or a small one's content with an end to its last line: below the header the parser needs one."""
+    if path.stat().st_size > CHUNK:
+        return path
+    content = path.read_bytes()
+    ends = tuple(mark.encode(encoding) for mark in "\n\r")
+    return path if content.endswith(ends) else io.BytesIO(content + ends[0])

@@ -20,6 +20,7 @@ from backtests.reports.pictures.date_axis import show_dates
 from backtests.reports.pictures.plot_style import BARS, BENCHMARK, DPI, EQUITY, GRID, LOSS, SAME_RISK, plain_axes, save
 from backtests.reports.run_info import RunInfo
 from brokers.record import RunRecord
+from config.values.counting import signed
 
 LOG_RATIO = 4.0
 """Where the highest curve stands this many times above the lowest, a linear scale would flatten the lower one."""
@@ -170,7 +171,7 @@ def _end_labels(axes: Axes, curves: list[_Curve]) -> None:
     for k, height in zip(np.argsort(heights, kind="stable"), placed, strict=True):
         curve = curves[k]
         axes.annotate(
-            f"{curve.label}\n{curve.total_return:+,.1%}",
+            f"{curve.label}\n{signed(curve.total_return, ',.1%')}",
             (1.005, height),
             xycoords="axes fraction",
             fontsize=9,

@@ -24,7 +24,7 @@ from matplotlib.ticker import MaxNLocator
 from backtests.reports.pictures.plot_style import BARS, DPI, ENTRY, GAIN, LOSS, save
 from backtests.reports.pictures.shapes import LineLook, Shapes
 from brokers.record import OrderRecord, RunRecord, TradeRecord
-from config.values.counting import counted
+from config.values.counting import counted, signed
 from market.bars import BarTable
 
 COLUMNS, ROWS = 3, 4
@@ -251,9 +251,9 @@ def _marks(
 
 def _titles(axes: Axes, left: float, bottom: float, trade: TradeRecord) -> None:
     color, top = GAIN if trade.pnl > 0 else LOSS, bottom + CELL_HEIGHT
-    result = f"{trade.pnl:+,.0f} USD"
+    result = f"{signed(trade.pnl, ',.0f')} USD"
     if np.isfinite(trade.r_multiple):
-        result = f"{trade.r_multiple:+.2f} R   {result}"
+        result = f"{signed(trade.r_multiple, '.2f')} R   {result}"
     title = f"{trade.symbol}  {trade.signal or 'no signal'} → {trade.exit_reason}"
     axes.text(left + LEFT, top - 0.12, title, fontsize=9.5, fontweight="bold", va="top")
     right = left + WIDTH / COLUMNS - RIGHT

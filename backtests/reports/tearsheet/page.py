@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from backtests.reports.run_info import RunInfo
+from config.values.counting import signed
 
 ALWAYS = (
     "Risk-Free Rate",
@@ -198,7 +199,9 @@ def _months_table(months: Sequence[tuple[int, int, float]]) -> str:
     body = "".join(
         f"<tr><td>{year}</td>"
         + "".join(
-            f'<td style="background:{_tint(found[month])}">{found[month]:+.2%}</td>' if month in found else "<td></td>"
+            f'<td style="background:{_tint(found[month])}">{signed(found[month], ".2%")}</td>'
+            if month in found
+            else "<td></td>"
             for month in range(1, 13)
         )
         + "</tr>"

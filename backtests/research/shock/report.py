@@ -9,7 +9,7 @@ from typing import Any
 from backtests.research.page import curve, heading, page, paragraph, table
 from backtests.research.shock.play import ShockResult
 from backtests.research.shock.present import PresentBook
-from config.values.counting import counted
+from config.values.counting import counted, signed
 
 ASSUMPTIONS = (
     "Each position moves by its beta to the market, measured from past bars; inverse funds by their leverage.",
@@ -28,10 +28,13 @@ def sentence(results: Sequence[ShockResult]) -> str:
     halts = ", ".join(f"{h.rule} from session {h.session}" for h in _first(worst)) or "no rule"
     gone = len({e.symbol for e in worst.exits} - set(worst.left))
     held = counted(gone + len(worst.left), "position")
+    market = signed(worst.path.market, ".1%")
+    lowest, end = signed(worst.worst, ".2%"), signed(worst.change, ".2%")
+    through = signed(worst.held_through / worst.equity - 1, ".2%")
     return (
-        f"The worst is {worst.path.name} (market {worst.path.market:+.1%}): {worst.worst:+.2%} of equity at the "
-        f"lowest, {worst.change:+.2%} at its end; {gone} of {held} {'leaves' if gone == 1 else 'leave'}, {halts} stops "
-        f"entries; held through without an exit it would be {worst.held_through / worst.equity - 1:+.2%}."
+        f"The worst is {worst.path.name} (market {market}): {lowest} of equity at the lowest, {end} at its end; "
+        f"{gone} of {held} {'leaves' if gone == 1 else 'leave'}, {halts} stops entries; held through without an exit "
+        f"it would be {through}."
     )
 
 
@@ -85,10 +88,10 @@ def shock_page(present: PresentBook, results: Sequence[ShockResult]) -> str:
         (
             r.path.name,
             len(r.path.days),
-            f"{r.path.market:+.1%}",
-            f"{r.worst:+.2%}",
-            f"{r.change:+.2%}",
-            f"{r.held_through / r.equity - 1:+.2%}",
+            signed(r.path.market, ".1%"),
+            signed(r.worst, ".2%"),
+            signed(r.change, ".2%"),
+            signed(r.held_through / r.equity - 1, ".2%"),
             len(r.exits),
             ", ".join(h.rule for h in _first(r)) or "–",
         )
@@ -121,7 +124,7 @@ def shock_page(present: PresentBook, results: Sequence[ShockResult]) -> str:
         if len(r.path.days) > 1:
             parts.append(curve(r.curve, "now", r.path.days[-1].label))
         if r.exits:
-            left = [(e.label, e.symbol, e.quantity, f"{e.price:,.2f}", e.why, f"{e.usd:+,.2f}") for e in r.exits]
+            left = [(e.label, e.symbol, e.quantity, f"{e.price:,.2f}", e.why, signed(e.usd, ",.2f")) for e in r.exits]
             parts.append(table(("session", "symbol", "quantity", "price", "why", "USD from now"), left))
         if r.halts:
             parts.append(

@@ -227,6 +227,14 @@ def test_gaps_are_counted():
     assert gaps(frame[:2]) == []
 
 
+def test_a_session_that_several_symbols_lack_is_one():
+    days = pd.DatetimeIndex(["2023-06-30", "2023-07-03", "2023-07-07"])
+    alike = pd.concat([table(days), table(days, "B")], ignore_index=True)
+    assert gaps(alike) == ["gaps: 2 sessions without a bar of AAA, B, first AAA 2023-07-05"]
+    other = pd.concat([table(days), table(days.insert(2, pd.Timestamp("2023-07-05")), "B")], ignore_index=True)
+    assert gaps(other) == ["gaps: 2 sessions without a bar of one or more of AAA, B, first AAA 2023-07-05"]
+
+
 # ---- longer bars ----------------------------------------------------------------------------------------
 
 

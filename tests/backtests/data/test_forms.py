@@ -21,6 +21,12 @@ FORMS = {
         lines("date,open,high,low,close,volume,Name", *each("{d},{o},{h},{l},{c},{v},AAA")),
         "Kaggle, symbols in column Name",
     ),
+    "Kaggle, tickers as companies": (
+        "stock_details.csv",
+        lines("Date,Open,High,Low,Close,Volume,Dividends,Stock Splits,Company",
+              *each("{d} 00:00:00-05:00,{o},{h},{l},{c},{v},0.0,0.0,AAA")),
+        "long table, symbols in column Company",
+    ),
     "prices by that name": (
         "x.csv",
         lines("Ticker,Date,Open Price,High Price,Low Price,Last Price,Close Price,Vol.",

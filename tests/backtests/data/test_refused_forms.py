@@ -53,6 +53,38 @@ REFUSED = {
     "no headings": ("x.csv", lines("2022-01-03,1,2,1,2", "2022-01-04,1,2,1,2"), "its first row holds no headings"),
     "whose": ("data.csv", YAHOO, "names no symbol, and neither does its name; .* or say --symbols AAPL"),
     "whose, again": ("my-prices-2022.csv", YAHOO, "names no symbol, and neither does its name"),
+    "companies by name": (
+        "data.csv",
+        lines("Date,Open,High,Low,Close,Volume,Company", *each("{d},{o},{h},{l},{c},{v},Apple Inc."),
+              *each("{d},{o},{h},{l},{c},{v},IBM")),
+        r"column Company holds 2 names, not all of them tickers \('Apple Inc.'\); add a column symbol with",
+    ),
+    "several symbols and no known column of them": (
+        "AAA.csv",
+        lines("Date,Open,High,Low,Close,Volume,Firma", *each("{d},{o},{h},{l},{c},{v},AAA"),
+              *each("{d},{l},{h},{l},{c},{v},BBB")),
+        "AAA 2022-01-03 00:00 at row 4 is there twice, and so are most times, as if the rows of several symbols",
+    ),
+    "a file that is there twice in itself": (
+        "AAA.csv", YAHOO + YAHOO.partition("\n")[2], "at row 4 is there twice; remove one of the rows",
+    ),
+    "one bar": (
+        "AAA.csv", "Date,Open,High,Low,Close,Volume\n2022-01-03,1,2,1,2,5\n",
+        "one bar per symbol, so that its length is unknown; give at least two",
+    ),
+    "one bar whose line has no end": (
+        "AAA.csv", "Date,Open,High,Low,Close,Volume\n2022-01-03,1,2,1,2,5",
+        "one bar per symbol, so that its length is unknown; give at least two",
+    ),
+    "a bad close beside an adjusted one": (
+        "AAA.csv", YAHOO.replace("11.5,11.5,", "-11.5,11.5,"), ": close of AAA 2022-01-04 .* row 2 is not above zero",
+    ),
+    "no close beside an adjusted one": (
+        "AAA.csv", YAHOO.replace("11.5,11.5,", ",11.5,"), "close of AAA 2022-01-04 00:00 at row 2 is not a number",
+    ),
+    "a bad adjusted close": (
+        "AAA.csv", YAHOO.replace("11.5,11.5,", "11.5,0,"), "Adj Close of AAA 2022-01-04 .* row 2 is not above zero",
+    ),
     "a path": (
         "x.csv", lines("symbol,datetime,open,high,low,close,volume", "../../X,2022-01-03,1,2,1,2,5"),
         "symbol '../../X' at row 1 is no ticker",

@@ -8,8 +8,9 @@ import subprocess
 import sys
 import threading
 import time
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,7 @@ from backtests import embedded
 from backtests.checks.audit import audit
 from backtests.data import yahoo_cache
 from brokers.backtest import yahoo
+from brokers.backtest.source import table_of
 from config.errors import Refusal
 from tests.backtests.runs import backtest
 
@@ -185,9 +187,17 @@ def test_end_on_a_weekend_is_moved_to_the_last_session(cache):
 def test_short_or_absent_cache_is_refused_when_yahoo_is_away(cache):
     yahoo_cache.fill(bars("2023-06-29"))
     begun = time.monotonic()
-    with pytest.raises(Refusal, match=r"up to 2023-06-30 for AAA, BBB and Yahoo is unreachable; fill the cache"):
+    with pytest.raises(
+        Refusal, match=r"up to 2023-06-30 for AAA, BBB and Yahoo is unreachable; fill the cache.*--data"
+    ):
         yahoo.require_yahoo(["AAA", "BBB"], WINDOW_END)
     assert time.monotonic() - begun < 10
+
+
+def test_a_script_is_told_of_bars_of_its_own_and_of_no_option_that_it_lacks(cache):
+    source = SimpleNamespace(SOURCE="YAHOO", auto_adjust=False, datetime_end=datetime(2023, 6, 30, tzinfo=UTC))
+    with pytest.raises(Refusal, match=r"or give bars of your own with PandasDataBacktesting and pandas_data$"):
+        table_of(source, ("AAA",))
 
 
 def test_short_cache_is_accepted_when_yahoo_answers(cache, answering):

@@ -217,7 +217,7 @@ def test_a_run_that_ends_before_its_first_iteration_is_summed_up_too(scene, capl
     report.tell()
     report.tell()
     (summary,) = told(caplog, EventKind.SUMMARY)
-    assert summary.message.startswith("session 2023-03-07: equity 100,000.00 USD, +0.00%; no trade closed; ")
+    assert summary.message.startswith("session 2023-03-07: equity 100,000.00 USD, 0.00%; no trade closed; ")
 
 
 def test_a_session_without_a_position_does_not_speak_of_its_stops(scene, caplog):

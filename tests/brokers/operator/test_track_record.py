@@ -63,6 +63,14 @@ def bundle(day: Path) -> Path:
     return day.parent / "bundle"
 
 
+def test_a_journal_in_place_of_a_bundle_is_told_its_option(tmp_path):
+    (tmp_path / "journal.sqlite3").touch()
+    with pytest.raises(
+        Refusal, match=r"is a file, a bundle is a folder; a journal is verified with --journal .*sqlite3$"
+    ):
+        verify_bundle(tmp_path / "journal.sqlite3")
+
+
 def test_a_day_is_derived_from_its_chain_and_the_tool_agrees(day, bundle, tool):
     record = verify(day)
     assert len(record.trades) > 3

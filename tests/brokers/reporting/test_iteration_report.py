@@ -116,6 +116,11 @@ def test_one_line_for_what_was_done_and_a_heartbeat_for_what_was_not(time, caplo
     assert (kind, text.partition(";")[0]) == ("heartbeat", "60 iterations without a change, the last: nothing to do")
 
 
+def test_a_day_s_result_that_rounds_to_zero_has_no_sign(time, caplog):
+    time.report().decided(Plan(TIME), replace(BOOK, equity=BOOK.session_open_equity - 0.08), 0)
+    assert ", 0.00% today, " in told(caplog)[0][2]
+
+
 def test_the_first_line_of_a_run_that_does_nothing_says_so(time, caplog):
     time.report().decided(Plan(TIME), BOOK, 0)
     ((kind, _, text),) = told(caplog)
