@@ -21,12 +21,13 @@ from brokers.desk.execution.exit_terms import ExitTerms
 from brokers.desk.execution.filling import Filling
 from brokers.desk.execution.order_gateway import OrderGateway, OrderRefused
 from brokers.desk.execution.order_requests import single
-from brokers.desk.execution.sale_check import unsaleable
+from brokers.desk.execution.sale_check import Successors, unsaleable
 from brokers.desk.reconcile.own_positions import OwnPositions
 from brokers.desk.venue_state import VenueState
 from brokers.journal import AlreadyPlanned, JournalOrder, State
 from brokers.journal.states import FINAL
 from brokers.order_types import OrderRole, Resting, TimeInForce
+from brokers.venue_values import VenueOrder
 from config import Settings
 from risk.model import Position
 
@@ -93,6 +94,7 @@ class TargetExchange:
         self._longest_s = settings.live.protection.max_exchange_s
         self._levels = levels
         self._filling = filling
+        self._successors = Successors(state)
         self._exchanges: dict[str, Exchange] = {}
         self.needed = Resting.OCO not in state.rules.resting
         """Whether the venue has no pair of a stop and a target."""
@@ -244,9 +246,15 @@ class TargetExchange:
         there = self._state.view.orders.get(order.venue_id)
         if there is not None and self._filling.is_last(there):
             return False
-        # While the account takes no order no stop could follow, and the offer is the only exit there can be.
-        if over or not self._overdue(exchange) or self._state.view.account.blocked:
-            return over
+        # While no other order is taken no stop could follow, and the offer is the only exit there can be.
+        if not (over or self._has_run_out(exchange, there)) or self._state.view.account.blocked:
+            return False
+        return self._successors.possible(order.symbol, order.remaining, "the offer at its target")
+
+    def _has_run_out(self, exchange: Exchange, there: VenueOrder | None) -> bool:
+        """Whether the time of an offer is up, as a look has shown it."""
+        if not self._overdue(exchange):
+            return False
         too_long = exchange.began is None or elapsed(self._state.now, exchange.began, LONGEST_IN_PARTS)
         if too_long or there is None:
             # Of an offer that no look has shown nobody knows whether it fills: then the minute alone ends it.

@@ -241,6 +241,48 @@ def test_an_offer_at_the_target_stays_while_the_account_takes_no_order(day):
     assert day.held == day.venue.stopped(BTC) > 0
 
 
+def close_pair(day: Day) -> None:
+    """The venue takes no order of the symbol; of others it does."""
+    day.venue.trades = lambda symbol: False
+
+
+@pytest.mark.parametrize("closing", [False, True])
+def test_an_offer_at_the_target_stays_while_no_stop_of_its_symbol_could_follow(day, caplog, closing):
+    day.bought()
+    day.venue.part = Decimal("0.5")
+    day.step(1, "103800")
+    day.step(1)
+    close_pair(day)
+    day.longest_s = 120.0
+    day.step(1, "102000")
+    if closing:
+        day.desk.closer.begin(BTC, None, OrderRole.CLOSE, "rule", day.venue.now())
+    day.settle(80)
+    (offer,) = (order for order in day.venue.orders.values() if order.open)
+    assert (offer.type, offer.cancel_pending) == (OrderType.LIMIT, False)
+    assert "the offer at its target stays, the venue does not trade it now" in caplog.text
+    del day.venue.trades
+    day.venue.part = Decimal(1)
+    day.settle(34)
+    assert day.held == (0 if closing else day.venue.stopped(BTC)) and (closing or day.held > 0)
+
+
+def test_a_sale_that_waits_is_not_chased_while_its_symbol_is_not_traded(day):
+    day.bought()
+    day.longest_s = 120.0
+    day.desk.closer.begin(BTC, None, OrderRole.CLOSE, "rule", day.venue.now())
+    day.idle(3)
+    (sale,) = (order for order in day.venue.orders.values() if order.open)
+    close_pair(day)
+    day.venue.prices[BTC] = Decimal(89_000)
+    day.idle(60)
+    assert [order.id for order in day.venue.orders.values() if order.open] == [sale.id]
+    del day.venue.trades
+    day.idle(32)
+    day.settle(4)
+    assert day.held == 0
+
+
 def test_coins_that_are_not_free_in_time_go_back_behind_their_stop(day):
     day.bought()
     day.venue.release = timedelta(seconds=12)
