@@ -92,6 +92,7 @@ class VenueReason(StrEnum):
     NOT_FOUND = "no such order"
     PRICE_PASSED = "the market has passed the price"
     SHARES_HELD = "something holds the shares"
+    CLOSED = "the market takes no such order now, whatever its terms"
     LASTING = "no repetition changes it: too little, or a symbol that is not traded"
 
 

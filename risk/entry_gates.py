@@ -82,9 +82,8 @@ class EntryGates(RiskModule):
         config = self.config
         # By a clock that was put back a time may lie ahead.
         ages = [max(0.0, (book.time - time).total_seconds()) for time in book.entry_times]
-        recent = [age for age in ages if age < MINUTE_S]
         # Those accepted earlier in this scan are sent in this moment.
-        count = len(recent) + book.accepted
+        count = book.entries_within(MINUTE_S) + book.accepted
         inputs = {"entries_in_a_minute": count, "positions": len(book.positions), "free_cash": book.free_cash}
         if ages and (since := min(ages)) < config.interval_s:
             why = f"{since:.0f} s after the last entry, {config.interval_s:g} s apart"

@@ -10,6 +10,7 @@ fraction of 1, times are timezone-aware, arrays are ``(bars, symbols)``.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -366,7 +367,8 @@ class Book(ChangedByCopy):
     holds the latest ``CLOSED_TRADES_KEPT`` closed positions, oldest first. ``budget`` is what was deployed this
     day and week; both desks always give it. ``halted`` names the rules that have stopped entries for the rest of
     this session or for several. ``entries_sent`` is when the latest orders that open a position were sent, unfilled
-    ones too, as far as a desk keeps that; ``accepted`` counts what was accepted earlier in this scan. ``barred``
+    ones too, and when one that nobody filled was given up, as far as a desk keeps that; ``sent_orders`` names the order
+    of each of these moments, its symbol first; ``accepted`` counts what was accepted earlier in this scan. ``barred``
     is what a live desk enters nothing in, whatever bars and rules say; a backtest's names none. A book cannot be
     changed: ``accepting`` and ``dataclasses.replace`` give another one, and so does ``changed``, which takes mappings
     as they are: ``ReadOnlyDict`` alone.
@@ -386,6 +388,7 @@ class Book(ChangedByCopy):
     last_halts: Mapping[str, datetime] = field(default_factory=dict)
     halted_until: Mapping[str, datetime] = field(default_factory=dict)
     entries_sent: Sequence[datetime] = ()
+    sent_orders: Sequence[str] = ()
     accepted: int = 0
     barred: Sequence[Barred] = ()
 
@@ -420,8 +423,34 @@ class Book(ChangedByCopy):
 
         What was bought by hand is no entry.
         """
-        held = (p.entry_time for p in self.positions.values() if p.role == "entry" and p.signal != MANUAL)
-        return (*self.entries_sent, *held, *(trade.opened for trade in self.closed_trades[-10:]))
+        return (*self.entries_sent, *(time for _, time in self._bought()))
+
+    def entries_within(self, seconds: float) -> int:
+        """How many orders that open a position there were so recently, each counted once.
+
+        Of one order several moments are known: when it was sent, when it was filled, when it was given up. What was
+        bought names no order, and its time may lie before that of its order where a clock was put back: so a symbol
+        counts with its orders or with what was bought of it, whichever is more.
+        """
+
+        def is_recent(time: datetime) -> bool:
+            # By a clock that was put back a time may lie ahead.
+            return (self.time - time).total_seconds() < seconds
+
+        named = len(self.sent_orders) == len(self.entries_sent)
+        names = self.sent_orders if named else [str(number) for number in range(len(self.entries_sent))]
+        orders = {name for name, time in zip(names, self.entries_sent, strict=True) if is_recent(time)}
+        sent = Counter(name.partition(" ")[0] for name in orders)
+        bought = Counter(symbol for symbol, time in self._bought() if is_recent(time))
+        return (sent | bought).total()
+
+    def _bought(self) -> Iterator[tuple[str, datetime]]:
+        """Symbol and time of what was bought by entries: of what is held, and of what was closed last."""
+        for symbol, position in self.positions.items():
+            if position.role == "entry" and position.signal != MANUAL:
+                yield symbol, position.entry_time
+        for trade in self.closed_trades[-10:]:
+            yield trade.symbol, trade.opened
 
     @property
     def promised_cash(self) -> float:

@@ -57,11 +57,12 @@ class BookBuilder:
         self._best = BestPrices()
         self._kept: PositionBook | None = None
 
-    def book(self, pending: Mapping[str, Proposal], sent: Iterable[datetime] = ()) -> Book:
+    def book(self, pending: Mapping[str, Proposal], sent: Iterable[tuple[datetime, str]] = ()) -> Book:
         """What is held, on its way and left, now; positions made by hand count like ours.
 
-        ``sent`` is when the latest orders that open a position were sent.
+        ``sent`` is when the latest orders that open a position were sent, and which they were, symbol first.
         """
+        latest = tuple(sent)
         state, own = self._state, self._positions.book
         now = state.now.astimezone(NEW_YORK_ZONE)
         positions = self.positions()
@@ -76,7 +77,8 @@ class BookBuilder:
             session_open_equity=float(self._opened_at(now)),
             closed_trades=own.ledger.closed[-CLOSED_TRADES_KEPT:],
             budget=None if budget is None else budget.deployed(max(day_of(now), budget.day)),
-            entries_sent=tuple(sent),
+            entries_sent=tuple(time for time, _ in latest),
+            sent_orders=tuple(name for _, name in latest),
         )
 
     def _opened_at(self, now: datetime) -> Decimal:

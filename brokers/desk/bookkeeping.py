@@ -72,7 +72,7 @@ class Bookkeeping:
         """
         # What is filled from here on is told with the book that shows it.
         self.fills = self._sync.fills
-        book = self._lasting.measured(self._books.book(self._entries.pending(), self._entries.sent))
+        book = self._lasting.measured(self._books.book(self._entries.pending(), self._entries.latest))
         halters = self._halters if self._books.session_is_on() else ()
         for module in list(halting(halters, book, self._halts.halted(book.time))):
             sessions = halt_dates(day_of(book.time), module.halt_sessions, self._market)

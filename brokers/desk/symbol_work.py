@@ -209,8 +209,9 @@ class SymbolWork:
         view = self.state.view
         if is_money(symbol):
             return True
-        dust = view.dust[symbol].quantity if symbol in view.dust else Decimal(0)
-        return not view.complete or abs(view.held(symbol)) + dust > abs(self.positions.book.quantity(symbol))
+        return not view.complete or abs(view.held(symbol)) + view.dust_of(symbol) > abs(
+            self.positions.book.quantity(symbol)
+        )
 
     def isolated(self, symbol: str, step: Callable[[], None]) -> bool:
         """One step of one symbol, and whether nothing went wrong in it, which costs no other symbol its own."""

@@ -82,6 +82,11 @@ class VenueSnapshot:
         position = self.positions.get(symbol)
         return NOTHING if position is None else position.quantity
 
+    def dust_of(self, symbol: str) -> Decimal:
+        """What is held beside the position of a symbol, too little to be one."""
+        dust = self.dust.get(symbol)
+        return NOTHING if dust is None else dust.quantity
+
     def available(self, symbol: str) -> Decimal:
         """Shares that no order holds."""
         position = self.positions.get(symbol)
@@ -174,6 +179,11 @@ class VenueSnapshot:
         adds = "sell" if self.held(symbol) < 0 else "buy"
         there = (order for order in self.by_hand if order.symbol == symbol and order.open and order.armed)
         return [order for order in there if order.side == adds]
+
+    def sold_by_hand(self, symbol: str) -> Decimal:
+        """What open sales of a symbol that are not ours are for."""
+        there = (order for order in self.by_hand if order.symbol == symbol and order.open and order.armed)
+        return sum((order.remaining for order in there if order.side == "sell"), NOTHING)
 
     def worth_ordered_by_hand(self, symbol: str) -> Decimal:
         """What orders that are not ours may add to a symbol, USD; NaN where nothing tells the price of one."""

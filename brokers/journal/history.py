@@ -135,11 +135,11 @@ def filled_entries(connection: Connection, session: date) -> int:
     return len(connection.execute(wanted).all())
 
 
-def entry_times(connection: Connection, since: datetime) -> list[datetime]:
+def entry_times(connection: Connection, since: datetime) -> list[tuple[datetime, str]]:
     """When orders that open a position were planned since a moment, and when those ended of which nothing filled.
 
-    What was refused is none, nor is an order in whose place another has come, or that only gave another its terms. What
-    counts as lost may have been sent.
+    Each with the order's symbol and name (``named``). What was refused is none, nor is an order in whose place another
+    has come, or that only gave another its terms. What counts as lost may have been sent.
     """
     table, told = orders.c, order_events.c
     entries = table.role.in_([str(role) for role in OPENING_ROLES]) & (table.journaled_at >= since)
@@ -147,13 +147,19 @@ def entry_times(connection: Connection, since: datetime) -> list[datetime]:
     entries &= (table.state != State.REPLACED) | (table.filled_quantity != Decimal(0))
     unfilled = table.state.in_([str(state) for state in FINAL]) & (table.filled_quantity == Decimal(0))
     ends = (
-        select(func.max(told.time, type_=told.time.type))
+        select(func.max(told.time, type_=told.time.type), table.symbol, told.client_order_id)
         .join(orders, table.client_order_id == told.client_order_id)
         .where(entries & unfilled)
-        .group_by(told.client_order_id)
+        .group_by(told.client_order_id, table.symbol)
     )
-    sent = connection.scalars(select(table.journaled_at).where(entries))
-    return sorted([*sent, *connection.scalars(ends)])
+    sent = select(table.journaled_at, table.symbol, table.client_order_id).where(entries)
+    rows = [*connection.execute(sent), *connection.execute(ends)]
+    return sorted((time, named(symbol, name)) for time, symbol, name in rows)
+
+
+def named(symbol: str, client_order_id: str) -> str:
+    """An order by its symbol and its name, in one word each."""
+    return f"{symbol} {client_order_id}"
 
 
 def venue_ids(connection: Connection) -> dict[str, str]:

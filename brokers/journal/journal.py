@@ -286,8 +286,8 @@ class Journal:
         raised = f"raised to {quantity}"
         self.event(client_order_id, self.order(client_order_id).state, raised, quantity=quantity, reason=raised)
 
-    def entry_times(self, since: datetime) -> list[datetime]:
-        """When entries were planned since a moment, and when those of them ended that never filled."""
+    def entry_times(self, since: datetime) -> list[tuple[datetime, str]]:
+        """When entries were planned since a moment, and when those ended that never filled; with their names."""
         with self._store.reading() as connection:
             return history.entry_times(connection, since)
 

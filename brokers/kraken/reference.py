@@ -42,6 +42,8 @@ class Reference:
         self._gone: dict[str, Pair] = {}
         """Pairs that are not listed any more, of those that were asked for; by symbol."""
         self._asked: set[str] = set()
+        self.unread = ""
+        """Why the latest reading of the pairs came to nothing, in words: what is told of them is of before then."""
         self._fees: dict[str, Fees] = {}
         self._fees_at: dict[str, float] = {}
         self._mutex = threading.Lock()
@@ -144,13 +146,13 @@ class Reference:
             if self._pairs is None:
                 raise
             log.warning("Kraken's pairs could not be read again (%s); those of before hold", error)
-            self._read_at = time.monotonic() - self._again_s / 2
+            self._read_at, self.unread = time.monotonic() - self._again_s / 2, str(error)
             return
         before = () if self._pairs is None else (*self._pairs.all, *self._pairs.gone)
         wanted = {pair.symbol: pair for pair in before if pair.symbol in self._asked} | self._gone
         back = [symbol for symbol in self._gone if pairs.of(symbol) is not None]
         lost = [pair for symbol, pair in wanted.items() if pairs.of(symbol) is None]
-        self._pairs, self._read_at = pairs, time.monotonic()
+        self._pairs, self._read_at, self.unread = pairs, time.monotonic(), ""
         for symbol in back:
             del self._gone[symbol]
             log.warning("Kraken lists %s again", symbol)

@@ -274,6 +274,8 @@ class KrakenVenue:
         # Asked before a stop is cancelled: what was read of the pair, its least volume too, has to be of now.
         self.reference.doubt(FRESH_S, FRESH_S)
         pair = self.reference.pair(symbol)
+        if pair is not None and pair.online and self.reference.unread:
+            raise VenueUnavailable(f"whether {symbol} is online now is not known, {self.reference.unread}")
         return pair is not None and pair.online
 
     def trades_fractions(self, symbol: str) -> bool:

@@ -130,7 +130,7 @@ def look(venue: Venue, settings: Settings) -> Outlook:
     def booked(symbol: str) -> Decimal:
         return own.total(symbol) + unbooked.get(symbol, NOTHING)
 
-    separate_dust(view, booked, venue.rules, settings.live.adopt)
+    separate_dust(view, booked, venue.rules, settings.live.adopt, lambda symbol: own.manual.get(symbol, NOTHING))
     return Outlook(view, journal, own)
 
 

@@ -13,6 +13,7 @@ from brokers.desk.execution.close_task import REFUSALS, CloseTask, Stage
 from brokers.desk.execution.filling import Filling
 from brokers.desk.execution.order_gateway import OrderGateway, OrderRefused
 from brokers.desk.execution.order_requests import single
+from brokers.desk.execution.sale_check import Successors
 from brokers.desk.reconcile.own_positions import OwnPositions
 from brokers.desk.venue_state import VenueState
 from brokers.journal import AlreadyPlanned, JournalOrder, State
@@ -55,6 +56,7 @@ class CloseOrders:
     ) -> None:
         self._state, self._positions, self._gateway = state, positions, gateway
         self._filling, self._prices, self._has_turn = filling, prices, has_turn
+        self._successors = Successors(state)
         self._rule = settings.live.close
         self._lot = settings.sizing.lot
 
@@ -153,7 +155,11 @@ class CloseOrders:
         chased = chased and followed and not self._state.view.account.blocked
         # What waits after the close holds shares that need their stop, and is filled at any price at the opening.
         ends = task.over or closed or (chased and self._has_turn(task))
-        if ends and (closed or not self._fills_on(task, order)) and self._gateway.make_way([order.venue_id]):
+        if not ends or (not closed and self._fills_on(task, order)):
+            return
+        # Nor is it chased where the venue does not trade the symbol now.
+        goes = task.over or closed or self._successors.possible(task.symbol, order.remaining, task.sale)
+        if goes and self._gateway.make_way([order.venue_id]):
             task.cancel_asked = self._state.now
 
     def _fills_on(self, task: CloseTask, order: JournalOrder) -> bool:

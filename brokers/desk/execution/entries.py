@@ -23,6 +23,7 @@ from brokers.desk.execution.order_gateway import OrderGateway, OrderRefused
 from brokers.desk.reconcile.own_positions import OwnPositions
 from brokers.desk.venue_state import VenueState
 from brokers.journal import AlreadyPlanned, JournalOrder, State
+from brokers.journal.history import named
 from brokers.journal.states import FINAL
 from brokers.order_types import OPENING_ROLES, OrderType, RefusalCode, Resting
 from brokers.quantities import digits, whole_lots
@@ -94,8 +95,9 @@ class Entries:
         self.by_subclass: set[str] = set()
         """Client order ids of what came through Lumibot in this run: how long that waits is not ours to say."""
         self._earlier = frozenset(order.client_order_id for order in self.waiting)
-        self.sent = deque(self._journal.entry_times(state.now - SENT_SINCE), maxlen=SENT_KEPT)
-        """When the latest orders that open a position were sent, and when one that nobody filled was given up."""
+        self.latest = deque(self._journal.entry_times(state.now - SENT_SINCE), maxlen=SENT_KEPT)
+        """When the latest orders that open a position were sent, and when one that nobody filled was given up; with the
+        order's symbol and name."""
         self._abandoned: dict[str, str] = {}
         self._ending: dict[str, str] = {}
         """Why an order without a task is being ended, as it was told; by client order id."""
@@ -185,7 +187,15 @@ class Entries:
         """An order came through Lumibot: nothing tends it, and one that opens a position counts like any entry."""
         self.by_subclass.add(order.client_order_id)
         if order.role in OPENING_ROLES:
-            self.sent.append(self._state.now)
+            self._note(order)
+
+    @property
+    def sent(self) -> list[datetime]:
+        """When the latest orders that open a position were sent, and when one that nobody filled was given up."""
+        return [time for time, _ in self.latest]
+
+    def _note(self, order: JournalOrder) -> None:
+        self.latest.append((self._state.now, named(order.symbol, order.client_order_id)))
 
     def _attempt(self, task: EntryTask, quote: Quote) -> bool:
         """Send the next order of a task; False if the task is over."""
@@ -222,7 +232,7 @@ class Entries:
             self.refusals.add_task(task, f"{refusal}; {prepared.reason}")
             return False
         self.refusals.forget(proposal.symbol)
-        self.sent.append(self._state.now)
+        self._note(order)
         if not task.attempts:
             task.wanted, task.began = prepared.quantity, self._state.now
         task.order, task.sent, task.cancel_asked = order.client_order_id, self._state.now, None
@@ -253,7 +263,7 @@ class Entries:
         if rest <= 0 or why:
             if not task.filled:
                 # It is not entered again at once.
-                self.sent.append(self._state.now)
+                self._note(order)
             if rest > 0 and order.state is State.FILLED:
                 # Its last order was for less: the quote of that moment allowed no more.
                 told = "%s: %g of %g %s bought, the quote of the last order allowed no more"

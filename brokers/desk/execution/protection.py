@@ -16,7 +16,7 @@ from brokers.desk.execution.last_stop import ended_stop, last_stop
 from brokers.desk.execution.order_gateway import OrderGateway, OrderRefused
 from brokers.desk.execution.refused_protection import Circumstances, RefusedProtections
 from brokers.desk.execution.remnants import Remnants
-from brokers.desk.execution.sale_check import unsaleable
+from brokers.desk.execution.sale_check import Successors, irreplaceable
 from brokers.desk.execution.stand_ins import StandIns
 from brokers.desk.execution.stop_changes import StopChanges, smallest
 from brokers.desk.execution.surplus import fewest
@@ -26,7 +26,7 @@ from brokers.desk.reconcile.own_positions import OwnPositions
 from brokers.desk.reconcile.protection_status import ProtectionStatus, protection_status
 from brokers.desk.venue_state import VenueState
 from brokers.order_types import TimeInForce, VenueReason
-from brokers.quantities import MATTERS_USD, digits, whole_lots
+from brokers.quantities import MATTERS_USD, NOTHING, digits, whole_lots
 from brokers.venue_values import VenueOrder
 from config import Settings
 from config.values.counting import COINS, unit_of
@@ -93,7 +93,7 @@ class Protector:
         self._remnants = Remnants(state, positions, leave)
         self._waits = Waits(lambda: state.now)
         self._cancelling: set[str] = set()
-        self._not_renewed: dict[str, datetime] = {}
+        self._successors, self._tidier = Successors(state), Successors(state, irreplaceable)
         self.log = UnprotectedLog(lambda: state.now)
 
     def tend(self, symbol: str, keep: Decimal | None = None) -> None:
@@ -302,7 +302,8 @@ class Protector:
             elif not protection.entries and not self._gateway.nothing_follows:
                 # While the entry still fills what is missing may become enough by itself.
                 why = f"{digits(missing)} more are too little for a stop of their own"
-                self._end(smallest([o for o in protection.stops if not o.filled]), why, replaced=True)
+                smaller = smallest([o for o in protection.stops if not o.filled])
+                self._end(smaller, why, replaced=True, more=missing)
             return
         request, role = self._terms.request(symbol, sign, missing, levels)
         try:
@@ -367,7 +368,10 @@ class Protector:
             return
         stopped = {order.group for order in protection.exits if order.is_stop}
         for order in protection.exits:
-            if not order.is_stop and order.group not in stopped:
+            if order.is_stop or order.group in stopped:
+                continue
+            # Where no stop could follow, it is the only exit that there can be.
+            if self._successors.possible(symbol, order.remaining, _terms(order)):
                 self._end(order, "it holds shares that need a stop")
 
     def _surplus(self, protection: ProtectionStatus, excess: Decimal) -> list[VenueOrder]:
@@ -376,11 +380,22 @@ class Protector:
         Where no groups add up to ``excess``, shares that lose their stop by it get it back with the next step, and
         are as few as can be. Where no order could follow, no share loses its stop.
         """
-        groups = fewest(protection.by_group, excess, at_most=self._gateway.nothing_follows)
+        quantities, at_most = protection.by_group, self._gateway.nothing_follows
+        groups = fewest(quantities, excess, at_most=at_most)
+        if sum((quantities[group] for group in groups), Decimal(0)) > excess:
+            first = protection.groups[groups[0]]
+            if not self._successors.possible(first.symbol, first.remaining, _terms(first)):
+                groups = fewest(quantities, excess, at_most=True)
         return [protection.groups[group] for group in groups]
 
-    def _end(self, order: VenueOrder, why: str, *, replaced: bool = False) -> None:
-        """Cancel an order; one that is to be ``replaced`` stays while the journal could not take the other."""
+    def _end(self, order: VenueOrder, why: str, *, replaced: bool = False, more: Decimal = NOTHING) -> None:
+        """Cancel an order; one that is to be ``replaced`` stays while the other could not follow.
+
+        It protects already, so that it waits for the venue's word that it takes orders, and for a journal that can be
+        written. The other one is for so many ``more``.
+        """
+        if replaced and not self._tidier.possible(order.symbol, order.remaining + more, _terms(order)):
+            return
         log.warning("%s: cancelling %s, %s", order.symbol, _terms(order), why)
         if replaced:
             self._gateway.make_way([order.id])
@@ -399,23 +414,8 @@ class Protector:
         soon = self._state.now + timedelta(days=self._renew_days)
         for order in protection.exits:
             if order.expires is not None and order.expires < soon and order.time_in_force == TimeInForce.GTC:
-                if not self._would_be_taken(order):
-                    return
                 self._end(order, f"to be renewed, it would end on {order.expires.date()}", replaced=True)
                 return
-
-    def _would_be_taken(self, order: VenueOrder) -> bool:
-        """Whether the venue would take an exit again, by an answer of the last half minute; told once where not."""
-        now, asked = self._state.now, self._not_renewed.get(order.symbol)
-        if asked is not None and not elapsed(now, asked, PATIENCE):
-            return False
-        if why := unsaleable(self._state, order.symbol, order.remaining):
-            self._not_renewed[order.symbol] = now
-            if asked is None:
-                log.warning("%s: %s is not renewed, %s", order.symbol, _terms(order), why)
-        else:
-            self._not_renewed.pop(order.symbol, None)
-        return not why
 
 
 def _terms(order: VenueOrder) -> str:

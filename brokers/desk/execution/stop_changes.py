@@ -100,7 +100,8 @@ class StopChanges:
         except OrderRefused as refusal:
             log.warning("%s: the stop stays for %s: %s", symbol, digits(stop.quantity), refusal.code)
             self._refused.add(symbol, what, refusal)
-            if refusal.venue is None:
+            # What no order could do now says nothing of this one.
+            if refusal.venue is None or refusal.venue.reason is VenueReason.CLOSED:
                 return
             if refusal.venue.reason is VenueReason.SHARES_HELD and missing < self._state.least(symbol):
                 self._not_there[symbol] = missing, self._state.view.available(symbol)

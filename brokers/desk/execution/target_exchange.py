@@ -21,17 +21,23 @@ from brokers.desk.execution.exit_terms import ExitTerms
 from brokers.desk.execution.filling import Filling
 from brokers.desk.execution.order_gateway import OrderGateway, OrderRefused
 from brokers.desk.execution.order_requests import single
-from brokers.desk.execution.sale_check import unsaleable
+from brokers.desk.execution.sale_check import Successors, unsaleable
 from brokers.desk.reconcile.own_positions import OwnPositions
 from brokers.desk.venue_state import VenueState
 from brokers.journal import AlreadyPlanned, JournalOrder, State
 from brokers.journal.states import FINAL
 from brokers.order_types import OrderRole, Resting, TimeInForce
+from brokers.venue_values import VenueOrder
 from config import Settings
 from risk.model import Position
 
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 15.0, 300.0
-"""Behind the stop after an exchange that sold nothing, doubled from one to the next."""
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 30.0, 600.0
+"""Behind the stop after an exchange that did not sell, doubled from one to the next. Longer than an exchange: where the
+price comes and goes around the target, the shares are behind their stop for most of the time."""
+FIRST_UNTAKEN_S, LONGEST_UNTAKEN_S = 15.0, 300.0
+"""The same where the venue would not have taken the offer, so that none began."""
+LONGEST_UNTOLD_S = 30.0
+"""Shares that are offered at their target are told as being without a stop after this at the latest."""
 LONGEST_IN_PARTS = timedelta(seconds=60)
 """An offer that fills in parts ends this long after its stop was cancelled, however well it fills."""
 
@@ -61,6 +67,7 @@ class Exchange:
     offered: datetime | None = None
     cancel_asked: datetime | None = None
     backoff: Backoff = field(default_factory=lambda: Backoff(FIRST_PAUSE_S, LONGEST_PAUSE_S))
+    untaken: Backoff = field(default_factory=lambda: Backoff(FIRST_UNTAKEN_S, LONGEST_UNTAKEN_S))
 
 
 class TargetExchange:
@@ -93,6 +100,7 @@ class TargetExchange:
         self._longest_s = settings.live.protection.max_exchange_s
         self._levels = levels
         self._filling = filling
+        self._successors = Successors(state)
         self._exchanges: dict[str, Exchange] = {}
         self.needed = Resting.OCO not in state.rules.resting
         """Whether the venue has no pair of a stop and a target."""
@@ -116,6 +124,17 @@ class TargetExchange:
     def symbols(self) -> set[str]:
         """Where that is so; the position itself may be gone."""
         return {symbol for symbol, exchange in self._exchanges.items() if exchange.stage is not Stage.WATCHING}
+
+    @property
+    def offered(self) -> frozenset[str]:
+        """Symbols that are offered at their target, and have been for no longer than that may take.
+
+        That they are without a stop meanwhile is as planned. Safe in any thread.
+        """
+        now, most = self._state.now, timedelta(seconds=min(self._longest_s, LONGEST_UNTOLD_S))
+        selling = (item for item in dict(self._exchanges).items() if item[1].stage is Stage.SELLING)
+        since = ((symbol, exchange.offered) for symbol, exchange in selling)
+        return frozenset(symbol for symbol, time in since if time is not None and not elapsed(now, time, most))
 
     def keeps(self, symbol: str) -> Decimal | None:
         """How many shares are to be protected now: fewer while they are exchanged; None is all of them."""
@@ -169,7 +188,9 @@ class TargetExchange:
 
     def _watch(self, exchange: Exchange, position: Position) -> None:
         now = self._state.now
-        if exchange.backoff.pauses(now) or self._missing(position) or self._positions.unresolved(position.symbol):
+        if exchange.backoff.pauses(now) or exchange.untaken.pauses(now):
+            return
+        if self._missing(position) or self._positions.unresolved(position.symbol):
             return
         sellable = self._sellable(position.symbol)
         if not sellable or self._filling.staying(position.symbol):
@@ -183,8 +204,9 @@ class TargetExchange:
             log.warning(
                 "%s: the target %s is reached and not sold at, %s; its stop stays", position.symbol, target, why
             )
-            exchange.backoff.failed(now)
+            exchange.untaken.failed(now)
             return
+        exchange.untaken.succeeded()
         log.info("%s: the target %s is reached, its stop is exchanged for it", position.symbol, target)
         exchange.stage, exchange.began, exchange.offered = Stage.RELEASING, now, None
         self._release(exchange, position)
@@ -244,9 +266,15 @@ class TargetExchange:
         there = self._state.view.orders.get(order.venue_id)
         if there is not None and self._filling.is_last(there):
             return False
-        # While the account takes no order no stop could follow, and the offer is the only exit there can be.
-        if over or not self._overdue(exchange) or self._state.view.account.blocked:
-            return over
+        # While no other order is taken no stop could follow, and the offer is the only exit there can be.
+        if not (over or self._has_run_out(exchange, there)) or self._state.view.account.blocked:
+            return False
+        return self._successors.possible(order.symbol, order.remaining, "the offer at its target")
+
+    def _has_run_out(self, exchange: Exchange, there: VenueOrder | None) -> bool:
+        """Whether the time of an offer is up, as a look has shown it."""
+        if not self._overdue(exchange):
+            return False
         too_long = exchange.began is None or elapsed(self._state.now, exchange.began, LONGEST_IN_PARTS)
         if too_long or there is None:
             # Of an offer that no look has shown nobody knows whether it fills: then the minute alone ends it.

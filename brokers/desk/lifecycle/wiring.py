@@ -222,6 +222,12 @@ def _bare_since_bought(desk: LiveDesk, symbol: str) -> float | None:
     return None if waited is None else desk.state.clock.local(waited)
 
 
+def _without_stop(desk: LiveDesk) -> dict[str, str]:
+    """Symbols with shares that no stop covers, and why; not where they are offered at their target meanwhile."""
+    as_planned = desk.targets.offered
+    return {symbol: why for symbol, why in desk.protector.log.waiting.items() if symbol not in as_planned}
+
+
 def standing_conditions(
     desk: LiveDesk, monitor: Monitor, gone: Callable[[], str], alarms: Alarms
 ) -> tuple[Condition, ...]:
@@ -229,7 +235,7 @@ def standing_conditions(
     return (
         Condition(
             EventKind.UNPROTECTED,
-            lambda: desk.protector.log.waiting,
+            partial(_without_stop, desk),
             alarms.unprotected_s,
             "UNPROTECTED {subject}: {why} for {seconds} s; protect it on the venue's own page if this stays",
             "{subject}: {end} after {seconds} s",

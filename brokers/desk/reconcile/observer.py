@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -11,7 +11,7 @@ from brokers.desk.reconcile.journal_sync import JournalSync
 from brokers.desk.reconcile.own_positions import OwnPositions
 from brokers.desk.venue_snapshot import VenueSnapshot, grouped, in_words, not_believed
 from brokers.desk.venue_state import VenueState
-from brokers.venue_values import TradeUpdate, VenueOrder, VenuePositions
+from brokers.venue_values import TradeUpdate, VenueOrder, VenuePosition, VenuePositions
 from config.errors import Refusal
 from config.values.symbols import in_other_money
 
@@ -62,7 +62,7 @@ class VenueObserver:
         held = venue.positions()
         before = state.view
         # By the balances that the positions were just read from.
-        dust = venue.dust().by_symbol if account else before.dust
+        dust = venue.dust().by_symbol if account else _without(before.dust, held)
         figures, figures_time, unreadable = before.account, before.account_time, before.account_unreadable
         if account or not before.account.id:
             figures, figures_time, unreadable = state.ask_account()
@@ -113,6 +113,7 @@ class VenueObserver:
             positions=held.by_symbol,
             orders=self._state.believed(grouped(listed, before.orders.values())),
             complete=held.complete,
+            dust=_without(before.dust, held),
             ended={},
         )
         self._positions.separate_dust()
@@ -125,3 +126,8 @@ class VenueObserver:
         self._positions.refresh()
         self._positions.seen_anew(update.symbol)
         return True
+
+
+def _without(dust: Mapping[str, VenuePosition], held: VenuePositions) -> dict[str, VenuePosition]:
+    """Dust of an earlier look without that of positions, which is taken out of them anew."""
+    return {symbol: there for symbol, there in dust.items() if symbol not in held.by_symbol}

@@ -76,7 +76,7 @@ def orphaned_manual_exits(
     orphaned. Where we hold nothing, a manual order on the exit's side is one if it was sent since our last position
     was opened and not after the day that it ended; any other is a short sale, or buys one back.
     """
-    ours, there = book.quantity(symbol), view.held(symbol)
+    ours, there = book.quantity(symbol), view.held(symbol) + view.dust_of(symbol)
     sign, window = (1 if ours > 0 else -1), None
     if not ours:
         trade = next((p.trade for p in reversed(book.portions) if p.trade.symbol == symbol), None)
@@ -84,7 +84,8 @@ def orphaned_manual_exits(
             return []
         sign = 1 if trade.side == "buy" else -1
         window = trade.entry_time, day_of(trade.exit_time)
-    # By the venue's word too: shares whose order was never seen are entered as manual a moment later.
+    # By the venue's word too: shares whose order was never seen are entered as manual a moment later, and what is too
+    # little to be a trade never is, but is nobody else's.
     room = max(NOTHING, sign * book.manual.get(symbol, NOTHING), sign * (there - ours))
     found = []
     for order in sorted(_manual_exits(symbol, sign, view, ownership), key=lambda o: o.created or NEVER):

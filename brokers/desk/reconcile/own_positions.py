@@ -19,6 +19,7 @@ from brokers.desk.venue_state import VenueState
 from brokers.journal import Journal, JournalOrder, Split, State
 from brokers.journal.states import FINAL
 from brokers.order_types import LEVEL_ROLES, OPENING_ROLES, OrderRole
+from brokers.quantities import NOTHING
 from brokers.venue_values import VenueOrder
 from config.values.counting import unit_of
 from market.trading_day import day_of
@@ -94,7 +95,10 @@ class OwnPositions:
 
     def separate_dust(self) -> None:
         """Take coins that are dust beside those of the books out of the view's positions."""
-        separate_dust(self.state.view, self.book.total, self.state.rules, self.adopted)
+        book = self.book
+        separate_dust(
+            self.state.view, book.total, self.state.rules, self.adopted, lambda symbol: book.manual.get(symbol, NOTHING)
+        )
 
     def split_since(self, symbol: str, time: datetime) -> bool:
         """Whether the shares of a symbol were split after a moment."""

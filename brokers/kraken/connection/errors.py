@@ -57,6 +57,8 @@ UNKNOWN_PAIR = "EQuery:Unknown asset pair"
 TOO_LITTLE = ("minimum not met",)
 """Refusals of an order that what was read of its pair should have prevented: the pair has changed since."""
 FUNDS = "EOrder:Insufficient funds"
+MODE = "EService:Market in "
+"""The exchange, or the pair, is in a mode in which it takes no such order; the mode follows."""
 DUPLICATE = ("EOrder:Duplicate", "cl_ord_id")
 
 
@@ -119,6 +121,8 @@ def _reason(message: str, sells: bool) -> VenueReason:
         return VenueReason.LASTING
     if FUNDS in message and sells:
         return VenueReason.SHARES_HELD
+    if MODE in message:
+        return VenueReason.CLOSED
     if any(text in message for text in DUPLICATE):
         return VenueReason.DUPLICATE_ID
     return VenueReason.OTHER

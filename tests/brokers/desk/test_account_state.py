@@ -180,7 +180,7 @@ def test_exits_near_their_end_are_not_renewed_in_a_symbol_that_the_venue_does_no
     scene.settle(20, 3)
     assert changes(scene) == []
     assert scene.stopped() == 49
-    assert caplog.text.count("is not renewed, the venue does not trade it now") == 1
+    assert caplog.text.count("stays, the venue does not trade it now") == 1
     assert [name for name, _ in scene.wire.calls].count("asset") <= 3
     scene.wire.asset = asset
     scene.settle(34)

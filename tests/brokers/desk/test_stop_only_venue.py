@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -19,14 +20,18 @@ from brokers.desk.desk import LiveDesk
 from brokers.desk.entry_halts import EntryHalts, KillSwitch
 from brokers.desk.execution.entry_task import EntryWindow
 from brokers.desk.execution.order_requests import single
+from brokers.desk.lifecycle.wiring import standing_conditions
+from brokers.desk.monitor import Monitor
 from brokers.desk.reconcile.budget_keeper import BudgetKeeper
 from brokers.journal import Journal, State
 from brokers.network.admission import Admission
 from brokers.order_types import OrderRole, OrderType, Side
 from brokers.ports import Venue
+from brokers.reporting.standing_conditions import StandingConditions
 from brokers.venue_errors import VenueRefusal
 from brokers.venue_values import OrderAck, VenueListing, VenueOrder
 from config import load
+from config.operating import operating
 from risk.model import BracketTerms, Plan, Proposal
 from tests.brokers.desk.stop_only_venue import StopOnlyVenue
 
@@ -239,6 +244,98 @@ def test_an_offer_at_the_target_stays_while_the_account_takes_no_order(day):
     del day.venue.account
     day.settle(14)
     assert day.held == day.venue.stopped(BTC) > 0
+
+
+def close_pair(day: Day) -> None:
+    """The venue takes no order of the symbol; of others it does."""
+    day.venue.trades = lambda symbol: False
+
+
+@pytest.mark.parametrize("closing", [False, True])
+def test_an_offer_at_the_target_stays_while_no_stop_of_its_symbol_could_follow(day, caplog, closing):
+    day.bought()
+    day.venue.part = Decimal("0.5")
+    day.step(1, "103800")
+    day.step(1)
+    close_pair(day)
+    day.longest_s = 120.0
+    day.step(1, "102000")
+    if closing:
+        day.desk.closer.begin(BTC, None, OrderRole.CLOSE, "rule", day.venue.now())
+    day.settle(80)
+    (offer,) = (order for order in day.venue.orders.values() if order.open)
+    assert (offer.type, offer.cancel_pending) == (OrderType.LIMIT, False)
+    assert "the offer at its target stays, the venue does not trade it now" in caplog.text
+    del day.venue.trades
+    day.venue.part = Decimal(1)
+    day.settle(34)
+    assert day.held == (0 if closing else day.venue.stopped(BTC)) and (closing or day.held > 0)
+
+
+def test_a_sale_that_waits_is_not_chased_while_its_symbol_is_not_traded(day):
+    day.bought()
+    day.longest_s = 120.0
+    day.desk.closer.begin(BTC, None, OrderRole.CLOSE, "rule", day.venue.now())
+    day.idle(3)
+    (sale,) = (order for order in day.venue.orders.values() if order.open)
+    close_pair(day)
+    day.venue.prices[BTC] = Decimal(89_000)
+    day.idle(60)
+    assert [order.id for order in day.venue.orders.values() if order.open] == [sale.id]
+    del day.venue.trades
+    day.idle(32)
+    day.settle(4)
+    assert day.held == 0
+
+
+def test_a_price_that_comes_and_goes_around_the_target_exchanges_ever_more_rarely(day):
+    """A bid at the target that is gone once the stop is cancelled, and back as soon as the stop is."""
+    day.bought()
+    began = []
+    for _ in range(520):
+        rests = day.venue.stopped(BTC) == day.held
+        day.venue.time += timedelta(seconds=1)
+        day.venue.prices[BTC] = Decimal("103800" if rests else "103000")
+        day.measure()
+        with day.desk.iteration():
+            day.desk.look()
+            day.desk.reconcile()
+        if rests and day.venue.stopped(BTC) == 0:
+            began.append(day.venue.time)
+    pauses = [(later - earlier).total_seconds() for earlier, later in pairwise(began)]
+    assert pauses == sorted(pauses) and 40 < pauses[0] < 60 and 240 <= pauses[-1] < 270, "it doubles"
+    assert len(began) == 5
+    day.venue.prices[BTC] = Decimal("103800")
+    day.step(600, "103800")
+    day.step(60, "103800")
+    day.settle(4)
+    assert day.held == 0
+
+
+def alarms_of(day: Day) -> Callable[[], None]:
+    """The conditions that are told once they last; the machine's seconds are the venue's."""
+    alarms = operating({}).alarms
+    parts = standing_conditions(day.desk, Monitor(day.desk, day.venue.clock), str, alarms)
+    began = day.venue.time
+    told = StandingConditions(parts, alarms.again_s, lambda: (day.venue.time - began).total_seconds())
+    return told.check
+
+
+@pytest.mark.parametrize("lasts", [False, True])
+def test_an_exchange_that_goes_by_plan_is_not_told_as_coins_without_a_stop(day, caplog, monkeypatch, lasts):
+    day.bought()
+    day.longest_s = 600.0
+    check = alarms_of(day)
+    day.step(1, "103800")
+    for second in range(40):
+        if lasts and second == 3:
+            monkeypatch.setattr(day.desk.gateway, "cancel", lambda *given, **more: True)
+        day.venue.prices[BTC] = Decimal(102_000)
+        day.idle(1)
+        check()
+    assert lasts or 10 <= max(day.unprotected) < 20
+    assert ("UNPROTECTED BTC/USD" in caplog.text) == lasts
+    assert lasts or day.venue.stopped(BTC) == day.held
 
 
 def test_coins_that_are_not_free_in_time_go_back_behind_their_stop(day):

@@ -57,3 +57,69 @@ def test_what_is_left_of_ours_keeps_its_price_on_the_screens(tmp_path: Path):
         (position,) = state(scene).positions
         assert position.price == pytest.approx(float(scene.price()), rel=0.001) and position.profit is not None
         scene.close()
+
+
+def deposit(scene: KrakenScene, coins: str) -> None:
+    scene.server.call(lambda exchange: exchange.balances.move("XBT", Decimal(coins)))
+    scene.settle(12, 10)
+
+
+ORDERS_OF_HANDS = [{"ordertype": "stop-loss", "price": "70000"}, {"ordertype": "limit", "price": "140000"}]
+
+
+@pytest.mark.parametrize("order", ORDERS_OF_HANDS, ids=["stop", "limit"])
+@pytest.mark.parametrize("holds", [True, False], ids=["stops hold", "stops hold nothing"])
+def test_a_hands_order_over_all_of_its_own_coins_stays_where_a_part_of_them_is_dust(
+    tmp_path: Path, holds: bool, order: dict[str, str], caplog
+):
+    with served(account={"stops_hold": holds}) as server:
+        scene = KrakenScene(server, tmp_path)
+        scene.enter(BTC, 100)
+        scene.settle(3)
+        deposit(scene, "0.0005")
+        deposit(scene, "0.00004")
+        assert scene.positions.book.manual[BTC] == Decimal("0.0005")
+        assert scene.desk.state.view.dust_of(BTC) == Decimal("0.00004")
+        (txid,) = server.by_hand("AddOrder", pair="XBTUSD", type="sell", volume="0.00054", **order)["txid"]
+        scene.settle(12, 10)
+        assert txid in [there.id for there in scene.open()] and "sent by hand" not in caplog.text
+        if not holds and order["ordertype"] == "stop-loss":
+            # One for a coin more would sell of ours.
+            server.by_hand("AmendOrder", txid=txid, order_qty="0.00060")
+            scene.settle(3)
+            assert txid not in [there.id for there in scene.open()]
+        scene.close()
+
+
+def test_dust_that_a_hands_order_sells_is_not_counted_as_free_a_second_time(tmp_path: Path):
+    with served() as server:
+        scene = KrakenScene(server, tmp_path)
+        scene.enter(BTC, 100)
+        scene.settle(3)
+        deposit(scene, "0.0005")
+        deposit(scene, "0.00004")
+        sale = {"ordertype": "limit", "price": "140000", "volume": "0.00054"}
+        server.by_hand("AddOrder", pair="XBTUSD", type="sell", **sale)
+        scene.settle(2)
+        (stop,) = (order for order in scene.open() if order.type == "stop")
+        server.by_hand("CancelOrder", txid=stop.id)
+        scene.step(1)
+        scene.step(1)
+        assert scene.stopped() == scene.positions.book.quantity(BTC), "all of ours are free for their stop"
+        scene.close()
+
+
+def test_dust_that_became_a_trade_by_hand_is_not_counted_beside_it_any_more(tmp_path: Path):
+    with served() as server:
+        scene = KrakenScene(server, tmp_path)
+        scene.enter(BTC, 100)
+        scene.settle(3)
+        deposit(scene, "0.00004")
+        assert scene.desk.state.view.dust_of(BTC) == Decimal("0.00004")
+        scene.server.call(lambda exchange: exchange.balances.move("XBT", Decimal("0.001")))
+        scene.pass_time(2)
+        # Between two iterations, which leave the account as it was.
+        scene.core.observer.look(account=False)
+        scene.positions.separate_dust()
+        assert scene.desk.state.view.dust_of(BTC) == 0
+        scene.close()

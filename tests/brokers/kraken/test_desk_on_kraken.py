@@ -278,6 +278,27 @@ def test_what_is_not_filled_in_time_is_given_up_and_not_bought_at_market(scene):
     assert scene.desk.entries.sent[-1] >= scene.desk.entries.sent[0]
 
 
+@pytest.mark.parametrize("restart", [False, True])
+@pytest.mark.parametrize("filled", [True, False])
+def test_an_entry_counts_once_among_those_of_a_minute(scene, filled, restart):
+    scene.settle(2)
+    if filled:
+        scene.enter(ETH, 100)
+        scene.settle(3)
+        assert scene.held(ETH)
+    else:
+        scene.core.settings.live.entry.__dict__["join"] = "bid"
+        scene.enter(ETH, 100)
+        (entry,) = (order for order in scene.open(ETH) if order.buy)
+        scene.server.by_hand("CancelOrder", txid=entry.id)
+        scene.settle(3)
+        assert not scene.held(ETH) and len(scene.desk.entries.latest) == 2
+    if restart:
+        scene.restart()
+        scene.settle(1)
+    assert scene.desk.reconcile().entries_within(60) == 1
+
+
 def test_foreign_orders_of_every_kind_stop_nothing(scene, caplog):
     wire = Wire(scene.server)
     wire.nonce = scene.rest.counter.take()

@@ -231,3 +231,43 @@ def test_what_the_gate_would_refuse_is_told_before(balance, possible):
     )
     assert report.possible == possible
     assert ("enters nothing below $20.00" in report.pairs[0].reason) != possible
+
+
+def ago(seconds: float) -> datetime:
+    return NOW - timedelta(seconds=seconds)
+
+
+def closed(symbol: str, opened: float) -> ClosedTrade:
+    return ClosedTrade(symbol, ago(opened), ago(1), 0.3, 1.0)
+
+
+ETH, BTC = "ETH/USD", "BTC/USD"
+
+
+@pytest.mark.parametrize(
+    ("book", "count"),
+    [
+        # Sent and filled; sent and given up; sent twice for one position; both of a symbol that was left meanwhile.
+        ({"entries_sent": (ago(40),), "sent_orders": (f"{ETH} a",), "positions": {ETH: held(entered=ago(38))}}, 1),
+        ({"entries_sent": (ago(50), ago(35)), "sent_orders": (f"{ETH} a", f"{ETH} a")}, 1),
+        ({"entries_sent": (ago(50), ago(35)), "sent_orders": (f"{ETH} a", f"{ETH} b")}, 2),
+        ({"entries_sent": (ago(50),), "sent_orders": (f"{ETH} a",), "closed_trades": (closed(ETH, 49),)}, 1),
+        # By a clock that was put back it was bought before it was sent, and what comes may be told of already.
+        ({"entries_sent": (ago(-90),), "sent_orders": (f"{ETH} a",), "positions": {ETH: held(entered=ago(-200))}}, 1),
+        ({"entries_sent": (ago(31),), "sent_orders": (f"{ETH} a",), "positions": {ETH: held(entered=ago(59))}}, 1),
+        # Of two symbols each; of one symbol a trade that is over, and what was bought after it.
+        ({"entries_sent": (ago(50),), "sent_orders": (f"{ETH} a",), "closed_trades": (closed(BTC, 49),)}, 2),
+        ({"positions": {ETH: held(entered=ago(31))}, "closed_trades": (closed(ETH, 55),)}, 2),
+        ({"entries_sent": (ago(70),), "sent_orders": (f"{ETH} a",), "positions": {ETH: held(entered=ago(50))}}, 1),
+        ({"entries_sent": (ago(60), ago(61)), "sent_orders": (f"{ETH} a", f"{BTC} a")}, 0),
+    ],
+)  # fmt: skip
+def test_an_entry_counts_once_among_those_of_a_minute(book, count):
+    there = Book(NOW, 50.0, 50.0, **book)
+    verdict = gates(interval_s=0, max_positions=9, entries_a_minute=9).review(wish("SOL/USD"), there, MARKET)
+    assert verdict.inputs["entries_in_a_minute"] == count
+    allowed = gates(interval_s=0, max_positions=9, entries_a_minute=count + 1).review(wish("SOL/USD"), there, MARKET)
+    assert not allowed.refused
+    if count:
+        again = gates(interval_s=0, max_positions=9, entries_a_minute=count).review(wish("SOL/USD"), there, MARKET)
+        assert again.code == f"INTERVAL: {count} of {count} entries a minute"
