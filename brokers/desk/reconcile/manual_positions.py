@@ -229,7 +229,13 @@ class ManualPositions:
         return any(time is not None and abs(self.state.now - time) < YOUNG for time in times)
 
     def _shown_apart(self, symbol: str, difference: Decimal) -> bool:
-        """Whether a difference may be of order and position being listed apart: a position late, or an order."""
+        """Whether a difference may be of order and position being listed apart: a position late, or an order.
+
+        One that has been the same for longer than that takes is none.
+        """
+        seen = self._seen.get(symbol)
+        if seen is not None and seen.quantity == difference and self.state.now - seen.since >= YOUNG:
+            return False
         against, adds = ("sell", "buy") if difference > 0 else ("buy", "sell")
         recent = (f.order for f in self.positions.filled_after(self.state.now - YOUNG))
         late = any(order.symbol == symbol and order.side == against for order in recent)

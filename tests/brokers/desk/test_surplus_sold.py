@@ -187,6 +187,23 @@ def test_without_an_exit_the_balance_after_a_sale_may_show_before_the_sale(scene
     assert scene.positions.book.quantity("AAPL") == 49
 
 
+def test_without_an_exit_what_has_been_there_for_long_is_sold_first_however_much_is_traded(scene, monkeypatch):
+    """Soon after a sale more shares than the books have may be a late listing; after a minute they are not."""
+    by_hand(scene, "buy", 5, "hand-buy")
+    scene.settle(3)
+    scene.pass_time(120)
+    without_a_stop(scene, monkeypatch)
+    for number, pause in enumerate((3, 35, 35)):
+        by_hand(scene, "sell", 1, f"hand-{number}")
+        if not number:
+            come(scene, 20)
+        scene.settle(pause)
+    assert scene.positions.book.manual["AAPL"] == 2, "so soon after a fill they are not in the books"
+    by_hand(scene, "sell", 22, "hand-sale")
+    scene.settle(1)
+    assert scene.positions.book.quantity("AAPL") == 49
+
+
 def test_without_an_exit_a_position_that_is_listed_late_makes_ours_nobody_elses(scene, monkeypatch):
     """What hands had is listed for a while after they sold it: it is not there for the next sale, which is of ours."""
     by_hand(scene, "buy", 20, "hand-buy")
