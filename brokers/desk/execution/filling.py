@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 from decimal import Decimal
 
-from brokers.desk.execution.backoff import elapsed
 from brokers.desk.reconcile.own_positions import OwnPositions
 from brokers.desk.venue_state import VenueState
 from brokers.quantities import digits
@@ -37,7 +36,8 @@ class Filling:
             return False
         # Its own fills alone: a trade by hand in the symbol does not say that this order still fills.
         last = self._positions.last_fill(order)
-        return last is not None and not elapsed(self._state.now, last, STUCK_AFTER)
+        # By the venue's time, which a clock of ours may be a little behind.
+        return last is not None and abs(self._state.now - last) < STUCK_AFTER
 
     def is_last(self, order: VenueOrder) -> bool:
         """Whether all that is left of a position is too little for another order than this one."""

@@ -9,9 +9,10 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from brokers.desk.reconcile.corporate_actions import Basis, renamed, split_of
-from brokers.desk.reconcile.journal_sync import JournalSync
+from brokers.desk.reconcile.journal_sync import INSTANT, JournalSync
 from brokers.desk.reconcile.own_positions import OwnPositions
 from brokers.desk.reconcile.position_adjustments import TOO_LITTLE, WRITTEN_OFF, PositionAdjustment
+from brokers.desk.reconcile.shares_beside import SharesBeside
 from brokers.desk.venue_snapshot import VenueSnapshot
 from brokers.desk.venue_state import VenueState
 from brokers.network.clock import elapsed
@@ -78,17 +79,25 @@ class ManualPositions:
     _cancelled: dict[str, datetime] = field(default_factory=dict)
     _scaled: dict[str, datetime] = field(default_factory=dict)
     _opposed: set[str] = field(default_factory=set)
+    _beside: SharesBeside = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._beside = SharesBeside(self.state, self.positions, LASTING)
 
     def compare(self) -> None:
         """Compare the venue's positions with all fills that are known."""
         self.reduced.clear()
         for order in self.state.view.manual:
-            if order.filled > 0 and self.sync.client_id(order.id) is None:
-                self._enter_what_it_sold(order)
-                ours = self.positions.book.quantity(order.symbol)
+            if not order.filled:
+                continue
+            ours, known = self.positions.book.quantity(order.symbol), self.sync.client_id(order.id) is not None
+            if not known:
                 self.sync.adopt_manual(order)
-                if order.id not in self.sync.contradictions:
+            if order.id not in self.sync.contradictions:
+                if not known:
                     self._explain(order)
+                self._enter_what_it_sold(order)
+                if not known:
                     self._tell_taken(order, ours)
         self.positions.refresh()
         self.positions.separate_dust()
@@ -96,6 +105,7 @@ class ManualPositions:
             self._log_renamed()
             symbols = self.state.view.positions.keys() | self.positions.book.symbols
             self._seen = {symbol: seen for symbol, seen in self._seen.items() if symbol in symbols}
+            self._beside.forget(symbols, {order.id for order in self.state.view.manual})
             for symbol in sorted(symbols):
                 self._compare(symbol)
         self.positions.refresh()
@@ -144,6 +154,7 @@ class ManualPositions:
     def _compare(self, symbol: str) -> None:
         # The books have nothing finer: what a venue tells beyond that would be entered and taken back again and again.
         difference = round(self.state.view.held(symbol) - self.positions.book.total(symbol), LOT_DIGITS)
+        self._beside.note(symbol, difference, settled=not self._shown_apart(symbol, difference))
         if not difference:
             self._seen.pop(symbol, None)
             self._basis[symbol] = Basis.at_venue(self.state.view, symbol)
@@ -214,7 +225,23 @@ class ManualPositions:
     def _moved_lately(self, symbol: str) -> bool:
         """Whether a fill of a symbol was booked so lately that not every listing need show it."""
         times = [self.sync.moved.get(symbol), self.positions.book.moved.get(symbol)]
-        return any(time is not None and not elapsed(self.state.now, time, YOUNG) for time in times)
+        # Of a fill's time, which is the venue's: a clock that is a little behind it makes no fill an old one.
+        return any(time is not None and abs(self.state.now - time) < YOUNG for time in times)
+
+    def _shown_apart(self, symbol: str, difference: Decimal) -> bool:
+        """Whether a difference may be of order and position being listed apart: a position late, or an order.
+
+        One that has been the same for longer than that takes is none.
+        """
+        seen = self._seen.get(symbol)
+        if seen is not None and seen.quantity == difference and self.state.now - seen.since >= YOUNG:
+            return False
+        against, adds = ("sell", "buy") if difference > 0 else ("buy", "sell")
+        recent = (f.order for f in self.positions.filled_after(self.state.now - YOUNG))
+        late = any(order.symbol == symbol and order.side == against for order in recent)
+        orders = self.state.view.orders.values()
+        early = any(order.symbol == symbol and order.open and order.side == adds for order in orders)
+        return late or early or bool(self.positions.unsure(symbol) or self.positions.unresolved(symbol))
 
     def _take_back(self, symbol: str, difference: Decimal, lasts: timedelta) -> bool:
         """Undo the latest guess of a symbol if the opposite shows, and nothing was filled since."""
@@ -240,23 +267,22 @@ class ManualPositions:
         return None if entered is None or (moved is not None and moved > entered.time) else entered
 
     def _enter_what_it_sold(self, order: VenueOrder) -> None:
-        """Enter shares beside ours that were seen before a hand's order sold them, so that it takes none of ours.
+        """Enter shares beside ours that a hand's order has sold, so that it takes none of ours.
 
-        They had come without an order, and the books would wait longer for them. What a look shows soon after another
-        fill may be that of before it.
+        They had come without an order, and the books would wait longer for them: ours would lose their stop meanwhile.
+        Every look asks it anew, as an order may fill in parts, and the venue shows its fills and balances one by one.
         """
-        symbol, seen, view = order.symbol, self._seen.get(order.symbol), self.state.view
-        book, filled = self.positions.book, order.filled if order.side == "buy" else -order.filled
-        ours, theirs = book.quantity(symbol), book.manual.get(symbol, Decimal(0))
-        if seen is None or not view.complete or seen.quantity * ours <= 0 or seen.quantity * filled >= 0:
+        symbol, name = order.symbol, self.sync.client_id(order.id)
+        if name is None or symbol in self.positions.adopted:
             return
-        beside = view.held(symbol) - ours
-        if self._moved_lately(symbol) or self.positions.unsure(symbol) or (beside and beside * ours < 0):
+        self.positions.refresh()
+        guess = self._latest_guess(symbol)
+        if guess is not None and (guess.quantity > 0) == (order.side == "buy"):
+            # Shares that were taken for gone come back: they are no others.
             return
-        sold = abs(filled) - max(Decimal(0), theirs if ours > 0 else -theirs)
-        if sold > 0:
-            came = min(sold, abs(seen.quantity)).copy_sign(ours)
-            self._enter(symbol, came, "found at the venue, sold by hand soon after", seen.since)
+        began = self.positions.first_fill(name)
+        if began is not None and (came := self._beside.sold(order, name)):
+            self._note(symbol, came, "found at the venue, sold by hand soon after", began - INSTANT)
             self.positions.refresh()
 
     def _explain(self, order: VenueOrder) -> None:
@@ -330,12 +356,16 @@ class ManualPositions:
         self.positions.renamed = found
 
     def _enter(self, symbol: str, difference: Decimal, why: str, time: datetime | None = None) -> None:
+        self._note(symbol, difference, why, time or self.state.now)
+        self._seen.pop(symbol, None)
+        self._beside.entered(symbol)
+
+    def _note(self, symbol: str, difference: Decimal, why: str, time: datetime) -> None:
         view = self.state.view
         price = view.average_price(symbol) or view.price(symbol) or self._last_known(symbol)
         unit = unit_of(symbol, abs(difference))
         log.warning("%s: %s %s without an order of ours", symbol, f"{difference.normalize():+f}", unit)
-        self.sync.note_difference(symbol, difference, price, time or self.state.now, why)
-        self._seen.pop(symbol, None)
+        self.sync.note_difference(symbol, difference, price, time, why)
 
     def _last_known(self, symbol: str) -> Decimal:
         position = self.positions.book.ledger.positions.get(symbol)

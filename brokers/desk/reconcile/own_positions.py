@@ -16,7 +16,7 @@ from brokers.desk.reconcile.position_history import PositionHistory
 from brokers.desk.reconcile.protection_status import ProtectionStatus, protection_status
 from brokers.desk.reconcile.trade_table import TradeTable
 from brokers.desk.venue_state import VenueState
-from brokers.journal import Journal, JournalOrder, Split, State
+from brokers.journal import FilledOrder, Journal, JournalOrder, Split, State
 from brokers.journal.states import FINAL
 from brokers.order_types import LEVEL_ROLES, OPENING_ROLES, OrderRole
 from brokers.quantities import NOTHING
@@ -182,6 +182,14 @@ class OwnPositions:
         """When an order itself filled last, by the journal; not every venue tells it."""
         name = self.sync.client_id(order.id)
         return None if name is None else self._history.last_fill(name)
+
+    def first_fill(self, name: str) -> datetime | None:
+        """When the order of this name filled first, by the journal."""
+        return self._history.first_fill(name)
+
+    def filled_after(self, moment: datetime) -> list[FilledOrder]:
+        """Orders with a fill after a moment of the last minutes."""
+        return self._history.filled_after(moment)
 
     def free(self, symbol: str) -> Decimal:
         """Shares of ours that an order may be for, as far as the venue shows so many as free."""

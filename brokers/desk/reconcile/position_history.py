@@ -145,8 +145,17 @@ class PositionHistory:
 
     def last_fill(self, client_order_id: str) -> datetime | None:
         """When an order filled last, among the newest few hundred; None where it is none of them."""
+        filled = self._filled(client_order_id)
+        return None if filled is None else filled.last_fill
+
+    def first_fill(self, client_order_id: str) -> datetime | None:
+        """When an order filled first, among the newest few hundred; None where it is none of them."""
+        filled = self._filled(client_order_id)
+        return None if filled is None else filled.first_fill
+
+    def _filled(self, client_order_id: str) -> FilledOrder | None:
         orders = (item for item in reversed(self._events) if isinstance(item, FilledOrder))
-        return next((item.last_fill for item in orders if item.order.client_order_id == client_order_id), None)
+        return next((item for item in orders if item.order.client_order_id == client_order_id), None)
 
     def _known_figures(self, order: JournalOrder) -> Figures | None:
         name = order.client_order_id

@@ -330,3 +330,18 @@ def test_what_was_sold_is_not_told_as_unprotected_beside_shares_that_came_meanwh
     assert scene.positions.book.quantity("AAPL") == scene.held() == 0
     assert scene.desk.manual.unsettled("AAPL"), "five shares came, nobody knows from where"
     assert not scene.desk.protector.log.present
+
+
+@pytest.mark.parametrize("behind", [0.0, 0.4])
+def test_a_stop_that_sells_just_now_is_left_to_it_also_by_a_clock_that_is_a_little_behind(tmp_path, behind):
+    scene = Scene(tmp_path)
+    scene.clock.wrong = -timedelta(seconds=behind)
+    held(scene)
+    scene.pass_time(20)
+    scene.desk.look()
+    group = next(o for o in scene.exchange._state.open_orders("AAPL") if o.type == "stop")
+    scene.exchange._life.fill(group, Decimal(10), Decimal(95))
+    scene.hand_on()
+    scene.wire.calls.clear()
+    scene.adjust("exit")
+    assert changes(scene) == [], "what the stop has left would be without one while another order is on its way"

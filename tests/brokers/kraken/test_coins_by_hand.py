@@ -123,3 +123,55 @@ def test_dust_that_became_a_trade_by_hand_is_not_counted_beside_it_any_more(tmp_
         scene.positions.separate_dust()
         assert scene.desk.state.view.dust_of(BTC) == 0
         scene.close()
+
+
+@pytest.mark.parametrize("usd", [100, 400])
+@pytest.mark.parametrize("sales", [("0.001",), ("0.002",), ("0.001", "0.001")])
+def test_a_sale_of_coins_that_had_just_come_takes_none_of_ours(tmp_path: Path, usd: int, sales: tuple[str, ...]):
+    """Kraken shows the balance after a sale a look before it shows the sale, with less there, or with nothing more."""
+    with served() as server:
+        scene = KrakenScene(server, tmp_path)
+        ours = entered(scene, usd)
+        server.call(lambda exchange: exchange.balances.move("XBT", Decimal("0.002")))
+        scene.settle(2, 4)
+        for volume in sales:
+            server.by_hand("AddOrder", pair="XBTUSD", type="sell", ordertype="market", volume=volume)
+            stays_whole(scene, ours, steps=2)
+        stays_whole(scene, ours, steps=60)
+        left = Decimal("0.002") - sum(map(Decimal, sales))
+        assert scene.positions.book.manual.get(BTC, Decimal(0)) == left and scene.held() == ours + left
+        scene.journal.close()
+
+
+@pytest.mark.parametrize("parts", [("0.002",), ("0.0005", "0.0015")])
+def test_a_sale_in_parts_of_more_coins_than_ours_takes_none_of_ours(tmp_path: Path, parts: tuple[str, ...]):
+    with served() as server:
+        scene = KrakenScene(server, tmp_path)
+        ours = entered(scene, 100)
+        assert ours < Decimal("0.002")
+        server.call(lambda exchange: exchange.balances.move("XBT", Decimal("0.002")))
+        scene.settle(2, 4)
+        price = f"{float(scene.price()) * 1.005:.1f}"
+        server.by_hand("AddOrder", pair="XBTUSD", type="sell", ordertype="limit", volume="0.002", price=price)
+        scene.settle(1, 2)
+        for part in parts:
+            (ask,) = (order for order in scene.open(BTC) if not order.buy and order.type == "limit")
+            server.call(lambda exchange, ask=ask, part=part: exchange.life.fill(ask, Decimal(part), Decimal(price)))
+            stays_whole(scene, ours, steps=2)
+        stays_whole(scene, ours, steps=60)
+        assert not scene.positions.book.manual.get(BTC, 0) and scene.held() == ours
+        scene.journal.close()
+
+
+def entered(scene: KrakenScene, usd: int) -> Decimal:
+    """Coins of ours that are two minutes old; how many."""
+    scene.enter(BTC, usd)
+    scene.settle(3)
+    scene.settle(30, 4)
+    return scene.positions.book.quantity(BTC)
+
+
+def stays_whole(scene: KrakenScene, ours: Decimal, steps: int) -> None:
+    for _ in range(steps):
+        scene.step(2)
+        assert scene.stopped() == scene.positions.book.quantity(BTC) == ours
