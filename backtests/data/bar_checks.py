@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from backtests.data.bar_notes import around_the_clock
+from backtests.data.reading.column_checks import check_column, where
 from backtests.data.reading.options import ReadOptions
 from config.errors import Refusal
 from config.reading.error_messages import some
@@ -28,11 +28,6 @@ SEVERAL_FROM = 0.4
 OTHER_ZONES = ("UTC", "America/Chicago", "Europe/London", "Europe/Berlin", "America/Los_Angeles", "Asia/Tokyo")
 
 
-def row_number(bad: pd.Series[Any]) -> int:
-    """Number of the first faulty row, counted from 1 after the header."""
-    return int(bad.index[int(np.argmax(bad.to_numpy(dtype=bool)))]) + 1
-
-
 def check_order(frame: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, list[str]]:
     """The bars in order of time, and a note where they were not; bars that are there twice are refused."""
     twice = frame.duplicated(["symbol", "datetime"])
@@ -40,30 +35,14 @@ def check_order(frame: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, list[str
         other = twice & ~frame.duplicated()
         if frame["symbol"].nunique() == 1 and other.mean() >= SEVERAL_FROM:
             raise Refusal(
-                f"{path}: {_where(frame, twice)} is there twice, and so are most times, as if the rows of several "
+                f"{path}: {where(frame, twice)} is there twice, and so are most times, as if the rows of several "
                 "symbols were in it; head the column that names them symbol"
             )
-        raise Refusal(f"{path}: {_where(frame, twice)} is there twice; remove one of the rows")
+        raise Refusal(f"{path}: {where(frame, twice)} is there twice; remove one of the rows")
     back = frame.groupby("symbol", observed=True)["datetime"].diff() < pd.Timedelta(0)
     if not back.any():
         return frame, []
     return frame.sort_values(["symbol", "datetime"], kind="stable"), ["rows were not in order of time and were sorted"]
-
-
-def _where(frame: pd.DataFrame, bad: pd.Series[Any]) -> str:
-    bar = frame.iloc[int(np.argmax(bad.to_numpy(dtype=bool)))]
-    return f"{bar['symbol']} {bar['datetime']:%Y-%m-%d %H:%M} at row {row_number(bad)}"
-
-
-def check_column(frame: pd.DataFrame, name: str, values: pd.Series[Any], path: Path) -> None:
-    """Refuse a column, called ``name`` in messages, with what can be no price, or no volume."""
-    bad = values.isin([np.inf, -np.inf]) | values.isna()
-    if bad.any():
-        raise Refusal(f"{path}: {name} of {_where(frame, bad)} is not a number; fill it or remove the row")
-    wrong = values < 0 if name == "volume" else values <= 0
-    if wrong.any():
-        what = "negative" if name == "volume" else "not above zero"
-        raise Refusal(f"{path}: {name} of {_where(frame, wrong)} is {what}; correct or remove the row")
 
 
 def check_numbers(frame: pd.DataFrame, path: Path) -> None:
@@ -73,17 +52,17 @@ def check_numbers(frame: pd.DataFrame, path: Path) -> None:
     for name in ("low", "open", "close"):
         above = frame[name] > frame["high"] * (1 + ROUNDING_FRAC)
         if above.any():
-            raise Refusal(f"{path}: high of {_where(frame, above)} is below its {name}; correct or remove the row")
+            raise Refusal(f"{path}: high of {where(frame, above)} is below its {name}; correct or remove the row")
     for name in ("open", "close"):
         below = frame[name] < frame["low"] * (1 - ROUNDING_FRAC)
         if below.any():
-            raise Refusal(f"{path}: low of {_where(frame, below)} is above its {name}; correct or remove the row")
+            raise Refusal(f"{path}: low of {where(frame, below)} is above its {name}; correct or remove the row")
     body = frame[["open", "close"]]
     for name, times in (("high", frame["high"] / body.max(axis=1)), ("low", body.min(axis=1) / frame["low"])):
         far = times > FARTHEST_TIMES
         if far.any():
             raise Refusal(
-                f"{path}: {name} of {_where(frame, far)} is more than {FARTHEST_TIMES:g} times away from its open and "
+                f"{path}: {name} of {where(frame, far)} is more than {FARTHEST_TIMES:g} times away from its open and "
                 "close; correct or remove the row"
             )
 
@@ -135,7 +114,7 @@ def to_exchange_time(frame: pd.DataFrame, path: Path, options: ReadOptions) -> t
     local = times.dt.tz_localize(zone, ambiguous="NaT", nonexistent="NaT")
     if local.isna().any():
         raise Refusal(
-            f"{path}: {_where(frame, local.isna())} is no unique time in {zone}, where clocks change; give times with "
+            f"{path}: {where(frame, local.isna())} is no unique time in {zone}, where clocks change; give times with "
             f"their offset, or say whose they are, e.g. --timezone UTC"
         )
     if options.timezone is None and zone == NEW_YORK and around_the_clock(frame).all():
@@ -174,17 +153,15 @@ def _session_dates(frame: pd.DataFrame, path: Path, options: ReadOptions) -> pd.
     if options.timezone is not None:
         times = times.dt.tz_localize(options.timezone, ambiguous="NaT", nonexistent="NaT")
         if times.isna().any():
-            raise Refusal(
-                f"{path}: {_where(frame, times.isna())} is no unique time in {options.timezone}; give offsets"
-            )
+            raise Refusal(f"{path}: {where(frame, times.isna())} is no unique time in {options.timezone}; give offsets")
     if times.dt.tz is not None and not (times == times.dt.normalize()).all():
         times = times.dt.tz_convert(NEW_YORK)
     of_day = (times - times.dt.normalize()).dt.total_seconds()
     off = (of_day - of_day.iloc[0]) % CLOSING_STEP_S != 0
     if off.any():
         raise Refusal(
-            f"{path}: {_where(frame, off)} is neither daily nor intraday, its time of day fits no session that "
-            f"{_where(frame, ~off)} fits; give all daily bars one time of day"
+            f"{path}: {where(frame, off)} is neither daily nor intraday, its time of day fits no session that "
+            f"{where(frame, ~off)} fits; give all daily bars one time of day"
         )
     dates: pd.Series[Any] = times.dt.tz_localize(None).dt.normalize()
     return dates

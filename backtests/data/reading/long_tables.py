@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from backtests.data.bar_checks import check_column
+from backtests.data.reading.column_checks import check_column
 from backtests.data.reading.exports import refuse_other_units
 from backtests.data.reading.file_names import period_of
 from backtests.data.reading.layouts import ADJUSTED, Bars, Layout, layout_of
