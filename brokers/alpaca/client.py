@@ -178,7 +178,18 @@ class VenueClient:
         return order_of(self.trading.post("/orders", dict(payload)), OutcomeUnknown)
 
     def replace(self, venue_id: str, patch: Mapping[str, Any]) -> Json:
-        return order_of(self.trading.patch(_path(venue_id), dict(patch)), OutcomeUnknown)
+        """The order that is to take the place of another one.
+
+        Raises
+        ------
+        OutcomeUnknown
+            Also where another order is told, the old one or one of another name: the new one may be there or not.
+        """
+        told = order_of(self.trading.patch(_path(venue_id), dict(patch)), OutcomeUnknown)
+        wanted, name = patch.get("client_order_id"), told.get("client_order_id")
+        if str(told["id"]) == venue_id or (wanted and name and name != wanted):
+            raise OutcomeUnknown(f"the answer is of order {told['id']}, {name}, and not of the one that was asked for")
+        return told
 
     def cancel(self, venue_id: str) -> None:
         self.trading.delete(_path(venue_id))

@@ -9,6 +9,7 @@ from datetime import datetime
 from brokers.desk.reconcile.inflight_orders import InflightOrders
 from brokers.desk.reconcile.journal_sync import JournalSync
 from brokers.desk.reconcile.own_positions import OwnPositions
+from brokers.desk.reconcile.stale_listings import StaleListings
 from brokers.desk.venue_snapshot import VenueSnapshot, grouped, in_words, not_believed
 from brokers.desk.venue_state import VenueState
 from brokers.venue_values import TradeUpdate, VenueOrder, VenuePosition, VenuePositions
@@ -32,6 +33,7 @@ class VenueObserver:
         self._sync = sync
         self._inflight = inflight
         self._positions = positions
+        self._stale = StaleListings(state, sync)
         self._looked: datetime | None = None
 
     def look(self, account: bool = True, clock: bool = True) -> None:
@@ -67,9 +69,9 @@ class VenueObserver:
         if account or not before.account.id:
             figures, figures_time, unreadable = state.ask_account()
         # The entry by which exits are recognised may have been sent too long ago to be listed again.
-        orders = grouped([*sent.orders, *opened.orders], before.orders.values())
+        listed = self._stale.brought_up([*sent.orders, *opened.orders])
+        orders = grouped(listed, before.orders.values())
         self._sync.contradictions.clear()
-        listed = [*sent.orders, *opened.orders]
         unread = [row for row in (*sent.unread, *opened.unread) if row.id not in orders]
         try:
             manual = self._sync.take(orders)
@@ -96,6 +98,7 @@ class VenueObserver:
         )
         self._looked = began
         self._inflight.ask()
+        self._stale.ask()
         self._positions.refresh()
 
     def have_told(self, venue_ids: Iterable[str]) -> bool:

@@ -11,7 +11,7 @@ from brokers.alpaca.errors import AlpacaRefusal
 from brokers.alpaca.limits import SlidingWindowLimiter
 from brokers.alpaca.pagination import LONGEST_SYMBOLS, PAGE
 from brokers.network.clock import VenueClock
-from brokers.venue_errors import NotSent, VenueUnavailable, level_of
+from brokers.venue_errors import NotSent, OutcomeUnknown, VenueUnavailable, level_of
 from tests.brokers.alpaca.scripted import Asked, FakeClock, answer, client_of, computed, serving
 
 T0 = datetime(2026, 9, 28, 14, 30, tzinfo=UTC)
@@ -119,6 +119,14 @@ def test_an_order_is_found_by_either_name():
             "/v2/orders/1", *["/v2/orders:by_client_order_id"] * 2, "/v2/assets/BRK%2FB", "/v2/orders/1",
         ]  # fmt: skip
         assert server.asked[1].query == {"client_order_id": "mine/1"}
+
+
+@pytest.mark.parametrize(
+    "told", [{"id": "1"}, {"id": "1", "client_order_id": "new"}, {"id": "2", "client_order_id": "x"}]
+)
+def test_a_replace_that_is_answered_with_another_order_is_unknown(told):
+    with serving(answer(told)) as server, pytest.raises(OutcomeUnknown, match="not of the one that was asked for"):
+        client_of(server.url).replace("1", {"qty": "2", "client_order_id": "new"})
 
 
 def test_changes_go_out_as_given():

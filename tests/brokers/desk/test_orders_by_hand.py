@@ -124,30 +124,47 @@ def test_a_cancel_of_the_hand_s_that_hangs_does_not_hold_up_our_stop(scene):
     assert stops(scene) == {Decimal("95.01"): 49}
 
 
-def test_a_cancel_of_ours_that_hangs_is_asked_again_and_then_goes_on(scene):
+def hang_ours(scene: Scene, *, told: bool) -> None:
+    """Our exits are gone, and the listings show them as being cancelled; the stream has ``told`` of it or not."""
     ours = {order["id"] for order in scene.open()}
+    scene.deaf = not told
     lose_exits(scene)
-    # They are gone, and the listing says otherwise.
+    scene.deaf = False
     hang(scene, lambda order: order["id"] in ours)
     listed = scene.wire.orders_since
     scene.wire.open_orders = lambda: listed(TUESDAY)
+
+
+def test_a_cancel_of_ours_that_hangs_is_asked_again_and_then_goes_on(scene):
+    hang_ours(scene, told=False)
     scene.settle(10, 2)
-    assert scene.stopped() == 0
+    assert changes(scene) == []
     scene.settle(10, 2)
     assert "cancel" in changes(scene)
+    assert scene.stopped() == 0
+    del scene.wire.orders_since, scene.wire.open_orders
+    scene.settle(3)
     assert scene.stopped() == 49
 
 
-def test_a_close_whose_cancel_hangs_sells_what_is_free_after_half_a_minute(scene):
-    ours = {order["id"] for order in scene.open()}
-    hang(scene, lambda order: order["id"] in ours)
-    listed = scene.wire.orders_since
-    scene.wire.open_orders = lambda: listed(TUESDAY)
-    lose_exits(scene)
+def test_a_cancel_that_the_stream_has_told_of_hangs_in_no_listing(scene):
+    hang_ours(scene, told=True)
+    scene.settle(2)
+    assert changes(scene) == ["submit"]
+    assert scene.stopped() == 49
+    scene.settle(20, 2)
+    assert scene.stopped() == 49
+
+
+@pytest.mark.parametrize("told", [False, True])
+def test_a_close_whose_cancel_hangs_sells_once_the_venue_has_told_of_its_end(scene, told):
+    hang_ours(scene, told=told)
     scene.adjust("exit")
     scene.settle(10, 2)
-    assert scene.held() == 49
-    scene.settle(10, 2)
+    if not told:
+        assert scene.held() == 49
+        del scene.wire.orders_since, scene.wire.open_orders
+        scene.settle(3)
     assert scene.held() == 0
 
 
