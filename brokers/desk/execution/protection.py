@@ -24,6 +24,7 @@ from brokers.desk.execution.unprotected_log import UnprotectedLog
 from brokers.desk.reconcile.order_ownership import orphaned_manual_exits
 from brokers.desk.reconcile.own_positions import OwnPositions
 from brokers.desk.reconcile.protection_status import ProtectionStatus, protection_status
+from brokers.desk.reconcile.stale_listings import LISTED_WITHIN
 from brokers.desk.venue_state import VenueState
 from brokers.order_types import TimeInForce, VenueReason
 from brokers.quantities import MATTERS_USD, NOTHING, digits, whole_lots
@@ -363,7 +364,10 @@ class Protector:
         return "" if quote.problem else self._terms.passed(symbol, levels, quote.prices, sign)
 
     def _clear_the_way(self, symbol: str, protection: ProtectionStatus) -> None:
-        """Cancel exits without a stop that hold the shares."""
+        """Cancel exits without a stop that hold the shares; just after a fill their stop may not be listed yet."""
+        filled = self._positions.book.moved.get(symbol)
+        if filled is not None and abs(self._state.now - filled) < LISTED_WITHIN:
+            return
         if self._state.view.account.blocked:
             return
         stopped = {order.group for order in protection.exits if order.is_stop}

@@ -16,6 +16,8 @@ from brokers.order_types import State
 from brokers.venue_errors import VenueError, VenueRefusal, level_of
 from brokers.venue_values import VenueOrder
 
+LISTED_WITHIN = timedelta(seconds=2)
+"""How long after an order was made or filled a listing may be of before it."""
 STALE = timedelta(seconds=10)
 """How long a listing may contradict what is known of an order before it is asked for by itself."""
 ASK_ONE_BY_ONE = 5
@@ -59,11 +61,18 @@ class StaleListings:
             else:
                 found.append(row)
         now = self.state.now
+        listed = {row.id for row in rows}
+        # What was sent a moment ago may be told by its answer or the stream, and listed later.
+        young = (o for name, o in known.items() if o.open and name not in listed and self._is_young(o, now))
+        found += young
         # A clock that was put back makes nobody wait longer.
         self._since = {name: min(self._since.get(name, now), now) for name in stale}
-        listed = {row.id for row in rows}
         self._told = {name: order for name, order in self._told.items() if name in listed}
         return found
+
+    @staticmethod
+    def _is_young(order: VenueOrder, now: datetime) -> bool:
+        return order.created is not None and abs(now - order.created) < LISTED_WITHIN
 
     def ask(self) -> None:
         """Ask for orders that listings have shown otherwise for long; the answer counts, whatever was known."""

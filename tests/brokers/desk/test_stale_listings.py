@@ -141,3 +141,32 @@ def test_what_is_listed_otherwise_for_long_is_asked_for_and_the_answer_counts(sc
         scene.pass_time(4)
         scene.desk.look()
     assert asked() == 1
+
+
+@pytest.mark.parametrize("told", ["all", "no stop"])
+def test_a_bracket_that_fills_at_once_is_known_before_it_is_listed(scene, told):
+    scene.desk.reconcile()
+    late = Late(scene, 1.5)
+    if told == "no stop":
+        scene.told = lambda events: [event for event in events if event["order"]["type"] != "stop"]
+    late.pass_time(2)
+    scene.enter(iterate=False)
+    for _ in range(12):
+        late.step(0.25)
+        assert scene.positions.protection("AAPL").protected == 49 and scene.desk.protector.log.present == {}
+    assert changes(scene) == ["submit"] and scene.held() == scene.stopped() == 49
+
+
+def test_a_target_that_is_told_alone_just_after_the_entry_is_not_taken_for_one_without_a_stop(scene):
+    scene.desk.reconcile()
+    late = Late(scene, 1.5)
+    late.pass_time(2)
+    scene.enter(iterate=False)
+    late.pass_time(0.25)
+    view = scene.state.view
+    view.orders = {name: order for name, order in view.orders.items() if not order.is_stop}
+    scene.desk.work()
+    assert changes(scene) == ["submit"], "not told of its stop, and not listed yet"
+    for _ in range(12):
+        late.step(0.25)
+    assert changes(scene) == ["submit"] and scene.held() == scene.stopped() == 49
