@@ -17,7 +17,7 @@ from brokers.desk.reconcile.position_adjustments import settled, undone
 from brokers.desk.reconcile.position_book import Event, PositionBook, begin, book_event, in_order, order_of
 from brokers.journal import Figures, FilledOrder, Journal, JournalOrder, Split
 
-STEP, KEPT = 32, 8
+STEP, KEPT = 8, 32
 """Events from one checkpoint to the next, and how many checkpoints are kept."""
 
 
