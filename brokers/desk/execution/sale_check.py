@@ -66,15 +66,16 @@ class Successors:
     def __init__(self, state: VenueState, ask: Callable[[VenueState, str, Decimal], str] = unsaleable) -> None:
         self._state = state
         self._ask = ask
-        self._none: dict[str, tuple[datetime, str]] = {}
+        self._none: dict[str, tuple[datetime, str, Decimal]] = {}
 
     def possible(self, symbol: str, quantity: Decimal, what: str) -> bool:
         """Whether an order for so much could follow ``what``; where none could, it is told once that this stays."""
-        asked, why = self._none.get(symbol, (None, ""))
-        if asked is not None and not elapsed(self._state.now, asked, ASK_AGAIN):
+        asked, why, most = self._none.get(symbol, (None, "", quantity))
+        # An order for more may be possible where one for so little was not.
+        if asked is not None and quantity <= most and not elapsed(self._state.now, asked, ASK_AGAIN):
             return False
         if now := self._ask(self._state, symbol, quantity):
-            self._none[symbol] = self._state.now, now
+            self._none[symbol] = self._state.now, now, quantity
             if not why:
                 log.warning("%s: %s stays, %s", symbol, what, now)
         else:

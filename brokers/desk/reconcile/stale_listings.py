@@ -105,7 +105,10 @@ class StaleListings:
     def _is_older(self, row: VenueOrder, known: VenueOrder) -> bool:
         """Whether more is known of an order than a row tells: its end, more of its fills, or a later change."""
         told = self._told.get(row.id)
-        if told is not None and (told.state, told.filled) == (row.state, row.filled):
+        if told is not None and _figures(told) == _figures(row) == _figures(known):
+            return False
+        if row.filled >= known.filled and (row.filled > known.filled or (known.open and not row.open)):
+            # It tells more than is known, whatever the times say: of an open order that may be when it was read.
             return False
         if not known.open and row.open:
             # No order comes back from its end.
@@ -138,6 +141,10 @@ class StaleListings:
 
     def _ours(self, row: VenueOrder) -> str:
         return self.sync.client_id(row.id) or ""
+
+
+def _figures(order: VenueOrder) -> tuple[State, Decimal]:
+    return order.state, order.filled
 
 
 def _as_listed(known: VenueOrder, row: VenueOrder) -> VenueOrder:

@@ -170,3 +170,22 @@ def test_a_target_that_is_told_alone_just_after_the_entry_is_not_taken_for_one_w
     for _ in range(12):
         late.step(0.25)
     assert changes(scene) == ["submit"] and scene.held() == scene.stopped() == 49
+
+
+def test_an_answer_of_before_does_not_outweigh_what_was_told_since(scene):
+    held(scene)
+    stop = stop_of(scene)
+    late = Late(scene, 12)
+    # So late that the part which it sells is asked for by itself.
+    scene.exchange._life.fill(stop, Decimal(24), Decimal(95))
+    scene.hand_on()
+    for _ in range(24):
+        late.step(0.5)
+    late.lag = timedelta(seconds=1.5)
+    for _ in range(6):
+        late.step(0.5)
+    scene.wire.calls.clear()
+    scene.exchange.cancel(stop.id)
+    late.pass_time(0.5)
+    late.step(0.25)
+    assert scene.stopped() == 25 and changes(scene) == ["submit"]
