@@ -26,7 +26,7 @@ ROWS = [found.groups() for found in ROW.finditer(PAGE.read_text(encoding="utf-8"
 OF_AN_OPERATOR = {
     *("LAST_START", "STUCK_AFTER", "LONGEST_IN_PARTS", "MATTERS_USD", "LATEST", "OVERDUE", "AGAIN", "PROTECTED_WITHIN"),
     *("WRONG_SCALE", "FIRST_S", "PAUSE_S", "LOCKOUT_URGENT_S", "LOCKOUT_TRY_S", "LONGEST_MISSING", "MOMENT_S"),
-    *("FAR_FRAC", "AGREE_S"),
+    *("FAR_FRAC", "AGREE_S", "ABOVE_DECIDED_FRAC", "LISTED_WITHIN"),
 }
 
 

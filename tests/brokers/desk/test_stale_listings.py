@@ -22,8 +22,9 @@ class Late:
     def __init__(self, scene: Scene, seconds: float) -> None:
         self.scene, self.lag = scene, timedelta(seconds=seconds)
         self._past: list[tuple[datetime, list[Json]]] = []
-        scene.wire.open_orders = lambda: self._listed("open_orders", self._open)  # type: ignore[method-assign]
-        scene.wire.orders_since = lambda after, nested=True: self._listed(  # type: ignore[method-assign]
+        wire: Any = scene.wire
+        wire.open_orders = lambda: self._listed("open_orders", self._open)
+        wire.orders_since = lambda after, nested=True: self._listed(
             "orders_since", lambda rows: [row for row in rows if datetime.fromisoformat(row["submitted_at"]) > after]
         )
         self.keep()

@@ -35,31 +35,3 @@ def test_what_fills_at_once_is_in_the_books_at_once(tmp_path, monkeypatch, secon
             assert (server.now - began).total_seconds() < 6
             scene.step(0.5)
         scene.close()
-
-
-@pytest.mark.parametrize("late", [0.0, 0.3])
-def test_a_stop_that_a_hand_cancels_while_a_listing_is_on_its_way_comes_back(tmp_path, monkeypatch, late):
-    with served() as server:
-        scene = KrakenScene(server, tmp_path)
-        scene.settle(2)
-        scene.enter(BTC, 100)
-        scene.settle(4)
-        assert scene.stopped() == scene.held() > 0
-        stop = next(order for order in scene.open() if order.type == "stop")
-        sent, cancelled = WatchedRest._sent, []
-
-        def cancel_meanwhile(self, path, *args, **values):
-            answer = sent(self, path, *args, **values)
-            if "OpenOrders" in path and not cancelled:
-                cancelled.append(server.now)
-                assert server.call(lambda exchange: exchange.cancel(exchange.orders[stop.id]))
-                server.advance_to(server.now + timedelta(seconds=late))
-                scene.clock.time = server.now
-            return answer
-
-        monkeypatch.setattr(WatchedRest, "_sent", cancel_meanwhile)
-        scene.step(0.5)
-        while not cancelled or scene.stopped() != scene.held():
-            assert not cancelled or (server.now - cancelled[0]).total_seconds() < 5
-            scene.step(0.5)
-        scene.close()
